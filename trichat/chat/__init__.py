@@ -1,0 +1,1 @@
+"""The chat itself: sessions, rooms, the hub, dispatch, the relay, the committer. Trio, but no I/O."""

@@ -1,0 +1,71 @@
+"""Every limit of the service, named, with its unit and what happens at it, in one place."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """The limits of one node. A field's comment says its unit and what happens when it is reached."""
+
+    # what a client may send
+    text: int = 4_000  # bytes of UTF-8 in a message; more: too_long
+    frame: int = 65_536  # bytes of one WebSocket message, over all its fragments; more: closed with 1009
+    fragments: int = 64  # fragments of one WebSocket message; more: closed with 1009
+    control_frames: int = 20  # pings and pongs a second from one client; more: closed with 1002
+    id_chars: int = 64  # characters of a command's id; more: bad_field
+    cid_chars: int = 64  # characters of a cid; more: bad_field
+    name_bytes: int = 64  # bytes of a room's or a person's name; more: bad_field
+    rooms: int = 200  # rooms that one connection may listen to; more: limit_reached
+    pending_commands: int = 1_024  # commands waiting behind one that waits; more: the reader waits
+    pending_bytes: int = 262_144  # bytes of the same; more: the reader waits
+    unacked_sends: int = 1_024  # sends of one connection not yet committed; more: the reader waits
+    bad_frames: int = 10  # in `bad_frames_s`; the tenth closes with 4000
+    bad_frames_s: float = 60.0
+    commands_per_s: float = 50.0  # a connection's token bucket; empty: rate_limited
+    command_burst: int = 300  # what that bucket holds, commands
+    ignored_rate_limits: int = 50  # refusals in a row; the fiftieth closes with 4102
+    failed_auths: int = 10  # wrong tokens on one connection; the tenth closes with 4001
+
+    # what a client may ask for
+    replay: int = 1_000  # events replayed by a join; more are missing: a `gap` in their place
+    page: int = 200  # messages or events in one page; a larger `limit` is clamped
+    page_bytes: int = 262_144  # bytes of one page, and of one read for a replay
+    default_page: int = 50  # messages in a page when no `limit` is given
+    list_page: int = 100  # rooms or members in one page of a list, and the most that may be asked for
+
+    # queues
+    outbox_bytes: int = 1_048_576  # live events waiting for one client; full: closed with 4101
+    outbox_ephemeral_bytes: int = 65_536  # above this, pushes without a seq are dropped
+    outbox_refill_bytes: int = 65_536  # replays and pages wait until less than this is queued
+    ring_events: int = 256  # recent events that a room keeps encoded
+    ring_bytes: int = 262_144  # bytes of the same
+    room_queue: int = 4_096  # batches on their way to a room's members; full: read from the store later
+    commit_queue: int = 20_000  # drafts that wait for a commit on one node; full: unavailable
+    commit_batch: int = 1_000  # drafts in one transaction
+    commit_batch_bytes: int = 1_048_576  # bytes of bodies in one transaction
+    publish_queue: int = 10_000  # batches waiting for Redis; full: dropped, the node is degraded
+    elder_wait_s: float = 0.05  # how long a room waits for a missing number before it is read from the store
+
+    # waits, seconds
+    head_s: float = 10.0  # for the whole request head
+    head_bytes: int = 16_384  # of the request head
+    handshake_s: float = 10.0  # for the WebSocket handshake after the head
+    identify_s: float = 10.0  # without an identity where guests are refused; then closed with 4008
+    farewell_s: float = 5.0  # for a client to take `goodbye` and the close frame; then reset
+    drain_s: float = 10.0  # for a stopping node, all told
+    commit_s: float = 1.6  # for an answer to a send; then `unavailable`
+    store_call_s: float = 1.5  # for any one call of the store; then its connection is shut down
+    ping_s: float = 25.0  # of silence; then a ping is sent
+    pong_s: float = 20.0  # after that ping without a byte; then closed with 4104
+    beat_s: float = 0.25  # between beats through Redis
+    beat_missing_s: float = 0.6  # without a beat; then the link counts as cut
+    heads_fast_s: float = 0.25  # between looks at the heads while a node is degraded
+    heads_slow_s: float = 2.0  # between looks otherwise
+    node_record_s: float = 3.0  # between a node's records in PostgreSQL
+    node_gone_s: float = 12.0  # without a record; then the node and its presence are gone
+    room_idle_s: float = 30.0  # without a listener; then a room is forgotten by the node
+
+    # connections
+    connections: int = 50_000  # on one node; more: 503
+    connections_per_address: int = 200  # from one address (an IPv6 /64); more: 503

@@ -1,0 +1,79 @@
+"""Names of rooms and people, and the identifiers of guests."""
+
+from __future__ import annotations
+
+import base64
+import unicodedata
+from typing import Final, NewType
+
+from trichat.core.errors import Refusal
+
+RoomName = NewType("RoomName", str)  # as the protocol says: 1 to 64 bytes of UTF-8, NFC, lower case, visible
+RoomId = NewType("RoomId", int)  # PostgreSQL's number of a room
+UserId = NewType("UserId", str)  # "g_…" a guest, "u_…" an account
+Epoch = NewType("Epoch", str)  # random per room and life of its log
+Incarnation = NewType("Incarnation", int)  # 63 random bits, chosen by a node at its start
+
+#: Unicode categories that a name may not hold: controls, invisible and bidi characters, surrogates,
+#: private use, unassigned, and all blanks.
+_INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zs", "Zl", "Zp"})
+#: Blank or invisible, though Unicode calls them letters or marks (UTS 39's ignorables that NFC keeps).
+_BLANK: Final = frozenset("\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\ufe0f\uffa0\u034f") | frozenset(
+    chr(c) for c in range(0xFE00, 0xFE0F)
+)
+
+GUEST_PREFIX: Final = "guest-"
+
+
+def _visible(text: str) -> str:
+    return "".join(c for c in text if unicodedata.category(c) not in _INVISIBLE and c not in _BLANK)
+
+
+def fold_name(text: str) -> str:
+    """The one spelling of a room's name: NFC, lower case, nothing invisible; perhaps empty or too long."""
+    # lower() can leave NFC and normalising can make new upper case: twice reaches the fixed point
+    for _ in range(2):
+        text = unicodedata.normalize("NFC", text.lower())
+    return _visible(text)
+
+
+def parse_room_name(text: str, limit: int = 64, field: str = "room") -> RoomName:
+    """`text` as a room's name, or `bad_field` that offers the right spelling. `limit` in bytes."""
+    if text.isascii() and text.isalnum() and text.islower() and len(text) <= limit:
+        return RoomName(text)  # the common case, without a look at each character
+    folded = fold_name(text)
+    if not folded:
+        raise Refusal("bad_field", f"{field} is empty; a room's name is 1 to {limit} bytes, such as lobby", field=field)
+    if len(folded.encode()) > limit:
+        raise Refusal("bad_field", f"{field} is over {limit} bytes of UTF-8; take a shorter name", field=field)
+    if folded != text:
+        raise Refusal("bad_field", f"{field} is not spelled as rooms are; say {folded}", field=field)
+    return RoomName(text)
+
+
+def parse_user_name(text: str, limit: int = 64, field: str = "name") -> str:
+    """`text` as a person's name (case is kept, blanks are not allowed), or `bad_field`. `limit` in bytes."""
+    clean = _visible(unicodedata.normalize("NFC", text))
+    if not clean:
+        raise Refusal("bad_field", f"{field} is empty; say a name such as ann", field=field)
+    if len(clean.encode()) > limit:
+        raise Refusal("bad_field", f"{field} is over {limit} bytes of UTF-8; take a shorter one", field=field)
+    if clean != text:
+        raise Refusal("bad_field", f"{field} has characters that names cannot have; say {clean}", field=field)
+    return text
+
+
+def name_key(name: str) -> str:
+    """What two names have in common when they count as the same: NFKC, case folded."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+
+
+def guest_id(random_bytes: bytes) -> UserId:
+    """The identifier of the guest with these 16 random bytes."""
+    assert len(random_bytes) == 16
+    return UserId("g_" + base64.b32encode(random_bytes).decode().rstrip("=").lower())
+
+
+def given_name(user_id: UserId) -> str:
+    """The name of a guest who has not said one: made of the identifier, so that nothing need be stored."""
+    return GUEST_PREFIX + user_id[2:10]
