@@ -88,7 +88,7 @@ class Store(Protocol):
         ...
 
     async def read_events(self, room_id: RoomId, *, after: int, limit: int, max_bytes: int) -> EventPage:
-        """Up to `limit` events with a greater `seq` than `after`, ended early by `max_bytes` of bodies, at least one."""
+        """Up to `limit` events after the `seq` `after`, ended early by `max_bytes` of bodies, but at least one."""
         ...
 
     async def read_tails(
