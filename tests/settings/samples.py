@@ -1,0 +1,59 @@
+"""A value for each setting that is not its default, as each of the three places spells it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from trichat.settings import FlagValue
+
+
+class Sample(Struct, frozen=True):
+    """One setting's value, and its spelling as a flag's text, in a variable, and in TOML."""
+
+    value: object
+    flag: FlagValue
+    variable: str
+    toml: str
+
+
+def text(word: str) -> Sample:
+    return Sample(word, word, word, f'"{word}"')
+
+
+def number(value: float) -> Sample:
+    return Sample(value, str(value), str(value), str(value))
+
+
+def switch(value: bool) -> Sample:
+    word = "true" if value else "false"
+    return Sample(value, value, word, word)
+
+
+SAMPLES: Final[dict[str, Sample]] = {
+    "host": text("0.0.0.0"),
+    "port": number(9090),
+    "database_url": text("postgresql://ann@db.example.org:5433,db2.example.org/chat?target_session_attrs=read-write"),
+    "redis_url": text("rediss://cache.example.org:6380/1"),
+    "data_dir": Sample(Path("/srv/chat data"), "/srv/chat data", "/srv/chat data", '"/srv/chat data"'),
+    "node_id": text("n-1.east"),
+    "allow_guests": switch(True),
+    "rate_limit": switch(False),
+    "allow_origin": Sample(
+        ("https://a.example.org", "http://[::1]:3000"),
+        ["https://a.example.org", "http://[::1]:3000"],
+        "https://a.example.org, http://[::1]:3000",
+        '["https://a.example.org", "http://[::1]:3000"]',
+    ),
+    "log_level": text("debug"),
+    "log_format": text("json"),
+    "pooler": switch(True),
+    "unsafe": switch(True),
+    "replay": number(50),
+    "max_connections": number(77),
+    "redis_prefix": text("other"),
+    "drain_s": number(2.5),
+    "lanes": number(3),
+}

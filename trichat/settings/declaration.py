@@ -1,0 +1,169 @@
+"""Every setting of `trichat serve`, declared once: flags, variables, the TOML file and the documentation follow."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from msgspec import Struct, field, structs
+
+from trichat.core.limits import Limits
+from trichat.settings import checks
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["text", "json"]
+
+_DEFAULTS: Final = Limits()
+#: What stands for "no limit" in a token bucket: finite, as infinity times no time at all is not a number.
+_LIFTED: Final = 1_000_000_000
+
+
+class Setting(Struct, frozen=True, kw_only=True):
+    """What a field of Settings means, beside its type and its default.
+
+    `check` looks at a text (at each, in a list) and raises ValueError that says what is right. `least` and
+    `most` bound a number, both included. `otherwise` says the default in words, where its value does not.
+    `off` is the flag for false, if it is not `--no-` and the name.
+    """
+
+    means: str
+    metavar: str = ""
+    check: Callable[[str], None] = checks.check_text
+    least: float | None = None
+    most: float | None = None
+    otherwise: str = ""
+    off: str = ""
+    secret: bool = False  # a URL that may hold a password: never shown as it is
+
+
+def default_node_id() -> str:
+    """This machine's short name, as far as a node's name may hold it."""
+    short = socket.gethostname().partition(".")[0]
+    return "".join(c for c in short if c.isascii() and (c.isalnum() or c == "-"))[:64] or "node"
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """What the operator decides; immutable once loaded. `repr` shows no password."""
+
+    host: Annotated[
+        str,
+        Setting(means="the address to listen on", metavar="HOST", check=checks.check_host),
+    ] = "127.0.0.1"
+    port: Annotated[
+        int,
+        Setting(means="the port to listen on; 0: any free one", metavar="PORT", least=0, most=65_535),
+    ] = 8080
+    database_url: Annotated[
+        str | None,
+        Setting(
+            means="PostgreSQL 14 or newer: `postgresql://…`",
+            metavar="URL",
+            check=checks.check_database_url,
+            otherwise="the embedded PostgreSQL",
+            secret=True,
+        ),
+    ] = None
+    redis_url: Annotated[
+        str | None,
+        Setting(
+            means="Redis 6.2 or newer, or Valkey: `redis://…`, `rediss://…`, `unix://…`, `redis+sentinel://…`",
+            metavar="URL",
+            check=checks.check_redis_url,
+            otherwise="the embedded Valkey",
+            secret=True,
+        ),
+    ] = None
+    data_dir: Annotated[
+        Path,
+        Setting(means="the folder of the embedded services' data", metavar="DIR", check=checks.check_path),
+    ] = Path("trichat-data")
+    node_id: Annotated[
+        str,
+        Setting(
+            means="this node's name, for people",
+            metavar="NAME",
+            check=checks.check_node_id,
+            otherwise="the machine's name",
+        ),
+    ] = field(default_factory=default_node_id)
+    allow_guests: Annotated[
+        bool | None,
+        Setting(
+            means="whether who has no account may come in",
+            otherwise="only where the host is a loopback address",
+            off="--no-guests",
+        ),
+    ] = None
+    rate_limit: Annotated[
+        bool,
+        Setting(means="whether commands are limited per connection, and connections per address"),
+    ] = True
+    allow_origin: Annotated[
+        tuple[str, ...],
+        Setting(
+            means="another origin whose pages may connect, `https://chat.example.org`",
+            metavar="ORIGIN",
+            check=checks.check_origin,
+            otherwise="none but the server's own",
+        ),
+    ] = ()
+    log_level: Annotated[LogLevel, Setting(means="the least that is logged")] = "info"
+    log_format: Annotated[LogFormat, Setting(means="how a line of the log is written")] = "text"
+    pooler: Annotated[
+        bool,
+        Setting(means="whether the database URL leads to PgBouncer in transaction mode"),
+    ] = False
+    unsafe: Annotated[
+        bool,
+        Setting(means="whether a PostgreSQL without `fsync` is accepted, which may lose what was acknowledged"),
+    ] = False
+    replay: Annotated[
+        int,
+        Setting(means="the most events that a join replays; of more, a `gap`", metavar="N", least=1, most=100_000),
+    ] = _DEFAULTS.replay
+    max_connections: Annotated[
+        int,
+        Setting(means="the most connections of this node; more are refused", metavar="N", least=1, most=1_000_000),
+    ] = _DEFAULTS.connections
+    redis_prefix: Annotated[
+        str,
+        Setting(
+            means="how this cluster's channel names in Redis begin", metavar="TEXT", check=checks.check_redis_prefix
+        ),
+    ] = "trichat"
+    drain_s: Annotated[
+        float,
+        Setting(means="the seconds that stopping may take", metavar="SECONDS", least=0.1, most=600),
+    ] = _DEFAULTS.drain_s
+    lanes: Annotated[
+        int,
+        Setting(means="how many transactions this node commits at once", metavar="N", least=1, most=16),
+    ] = 2
+
+    @property
+    def guests_allowed(self) -> bool:
+        """What `allow_guests` comes to: where nobody decided, guests are for loopback addresses alone."""
+        return checks.is_loopback(self.host) if self.allow_guests is None else self.allow_guests
+
+    def limits(self) -> Limits:
+        """The limits of the node that these settings ask for."""
+        limits = Limits(replay=self.replay, connections=self.max_connections, drain_s=self.drain_s)
+        if self.rate_limit:
+            return limits
+        return structs.replace(
+            limits, connections_per_address=self.max_connections, commands_per_s=_LIFTED, command_burst=_LIFTED
+        )
+
+    def redacted(self) -> Settings:
+        """The same with *** for every password: for logs and for people."""
+        return structs.replace(
+            self,
+            database_url=self.database_url and checks.redact_url(self.database_url),
+            redis_url=self.redis_url and checks.redact_url(self.redis_url),
+        )
+
+    def __repr__(self) -> str:
+        shown = structs.asdict(self.redacted())
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
