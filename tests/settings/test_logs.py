@@ -6,6 +6,7 @@ import json
 import logging
 import subprocess
 import sys
+from typing import NoReturn
 
 import pytest
 
@@ -26,7 +27,7 @@ def record(message: str, *args: object, **fields: object) -> logging.LogRecord:
     return made
 
 
-def fail(text: str) -> None:
+def fail(text: str) -> NoReturn:
     raise Boom(text)
 
 
