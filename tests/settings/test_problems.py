@@ -137,6 +137,7 @@ def test_postgresql_urls(url: str) -> None:
         "unix:///run/valkey.sock",
         "unix://ann:hunter2@/run/valkey.sock?db=1",
         "redis+sentinel://:hunter2@s1:26379,s2:26379/chat/0",
+        "rediss+sentinel://s1/chat?sentinel_password=hunter2",
     ],
 )
 def test_redis_urls(url: str) -> None:
@@ -165,6 +166,7 @@ def test_redis_urls(url: str) -> None:
         ("redis_url", f"redis://:12?{SECRET}@cache"),
         ("redis_url", f"unix://{SECRET}"),
         ("redis_url", f"redis+sentinel://:{SECRET}@/chat"),
+        ("redis_url", f"redis+sentinel://:{SECRET}@s1,s2"),
     ],
 )
 def test_a_wrong_url_is_told_without_what_it_hides(name: str, url: str) -> None:

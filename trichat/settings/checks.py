@@ -83,7 +83,7 @@ def check_database_url(text: str) -> None:
 
 
 def check_redis_url(text: str) -> None:
-    parts = _well_formed(text, ("redis", "rediss", "unix", "redis+sentinel"), _REDIS_SHAPE)
+    parts = _well_formed(text, ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel"), _REDIS_SHAPE)
     path = parts["path"] or ""
     match parts["scheme"]:
         case "unix" if parts["hosts"] or path in ("", "/"):
@@ -92,8 +92,8 @@ def check_redis_url(text: str) -> None:
             raise ValueError(f"does not name exactly one host; {_REDIS_SHAPE}")
         case "redis" | "rediss" if not re.fullmatch(r"(/[0-9]{0,9})?", path):
             raise ValueError(f"has a database that is not a number; {_REDIS_SHAPE}")
-        case "redis+sentinel" if not parts["hosts"]:
-            raise ValueError(f"names no sentinel; {_REDIS_SHAPE}")
+        case "redis+sentinel" | "rediss+sentinel" if not parts["hosts"] or path in ("", "/"):
+            raise ValueError(f"does not name sentinels and a service; {_REDIS_SHAPE}")
 
 
 def redact_url(url: str) -> str:
