@@ -45,6 +45,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     commit_batch: int = 1_000  # drafts in one transaction
     commit_batch_bytes: int = 1_048_576  # bytes of bodies in one transaction
     publish_queue: int = 10_000  # batches waiting for Redis; full: dropped, the node is degraded
+    news_queue: int = 10_000  # things heard through Redis, waiting for the relay; full: rooms are read from the store
     elder_wait_s: float = 0.05  # how long a room waits for a missing number before it is read from the store
 
     # waits, seconds
@@ -56,15 +57,32 @@ class Limits(Struct, frozen=True, kw_only=True):
     drain_s: float = 10.0  # for a stopping node, all told
     commit_s: float = 1.6  # for an answer to a send; then `unavailable`
     store_call_s: float = 1.5  # for any one call of the store; then its connection is shut down
+    store_rest_s: float = 0.25  # after a failed connect to PostgreSQL; until then calls fail at once
+    store_open_s: float = 10.0  # for PostgreSQL at the start of a node; then StoreUnavailable
+    store_readers: int = 4  # connections to PostgreSQL for all but commits; all busy: the call waits
+    name_kept_s: float = 90_000.0  # after a guest's last use of a name; then it is free (touched hourly, so a day)
     ping_s: float = 25.0  # of silence; then a ping is sent
     pong_s: float = 20.0  # after that ping without a byte; then closed with 4104
     beat_s: float = 0.25  # between beats through Redis
     beat_missing_s: float = 0.6  # without a beat; then the link counts as cut
+    redis_connect_s: float = 1.0  # for Redis (and a Sentinel) to connect and log in; then tried again
+    redis_subscribe_s: float = 5.0  # for all that and for confirming all rooms; then tried again
+    redis_backoff_s: float = 0.1  # before the second try, twice that before the third, …
+    redis_backoff_most_s: float = 1.0  # … and at most this
+    leave_s: float = 0.5  # for the last batches and the last word to Redis when a node stops
     heads_fast_s: float = 0.25  # between looks at the heads while a node is degraded
     heads_slow_s: float = 2.0  # between looks otherwise
     node_record_s: float = 3.0  # between a node's records in PostgreSQL
     node_gone_s: float = 12.0  # without a record; then the node and its presence are gone
     room_idle_s: float = 30.0  # without a listener; then a room is forgotten by the node
+
+    # the embedded PostgreSQL and Valkey
+    embedded_start_s: float = 30.0  # for a server to answer after its start, and for initdb; then EmbeddedUnusable
+    embedded_join_s: float = 20.0  # for the servers of another process to answer; then EmbeddedUnusable
+    embedded_stop_s: float = 3.0  # for a server to stop in order; then it is killed
+    embedded_look_s: float = 0.1  # between looks at whether a server, or its owner, has died
+    embedded_retry_s: float = 5.0  # at most between attempts to start a server that has died
+    embedded_log_bytes: int = 10_485_760  # of a server's log; when larger at a start, it begins anew (one is kept)
 
     # connections
     connections: int = 50_000  # on one node; more: 503

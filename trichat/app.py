@@ -1,0 +1,196 @@
+"""The node as a whole: the nursery tree, and the only place that knows all parts.
+
+Nesting is the order of stopping: listener, connections, committer, announcements, bridge, pool, embedded services.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import resource
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import trio
+
+from trichat import __version__
+from trichat.bridge import BridgeUnusable, open_redis_bridge
+from trichat.chat.hub import Hub
+from trichat.chat.ports import StoreUnavailable, StoreUnusable
+from trichat.core.chance import Chance
+from trichat.core.limits import Limits
+from trichat.core.tokens import Signer
+from trichat.edge.front_door import FrontDoor, listen
+from trichat.embedded import EmbeddedUnusable, open_embedded
+from trichat.settings import Settings
+from trichat.store import open_postgres_store
+
+log = logging.getLogger("trichat.app")
+
+#: Objects, and generations: a full load allocates millions of short-lived objects that hold no cycles, and the
+#: default of 700 took a quarter of the time.
+_GC_THRESHOLDS = (100_000, 50, 1000)
+#: Seconds over which drained clients come back: some, and one more for each thousand of them.
+_SPREAD_S = 0.5
+_SPREAD_CLIENTS_PER_S = 1000
+#: Seconds for PostgreSQL's answer to /readyz.
+_READY_S = 1.0
+
+
+def run(settings: Settings) -> int:
+    """Run a node until it is told to stop by SIGTERM or SIGINT. Returns the exit code of the process."""
+    try:
+        return trio.run(serve, settings)
+    except* (StoreUnavailable, StoreUnusable, BridgeUnusable, EmbeddedUnusable, OSError) as group:
+        for error in _leaves(group):
+            print(f"trichat: {error}", file=sys.stderr)
+    return 1
+
+
+async def serve(settings: Settings) -> int:
+    """The node, inside Trio. Returns 0 when all was drained within `drain_s`, 1 when something had to be cut off."""
+    limits = settings.limits()
+    _raise_descriptor_limit()
+    listeners = listen(settings.host, settings.port)
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async with open_hub(settings, limits) as hub, trio.open_nursery() as services:
+            await services.start(hub.run)
+            door = FrontDoor(hub, lambda: readiness(hub), allowed_origins=settings.allow_origin)
+            async with trio.open_nursery() as connections:
+                await connections.start(door.run, listeners)
+                _tune_collector()
+                _say_ready(settings, hub, listeners[0])
+                await _first(signals)
+                connections.start_soon(_stop_at_once_when_told_again, signals, services.cancel_scope)
+                drained = await _drain(hub, door, settings.drain_s)
+                connections.cancel_scope.cancel(reason="drained")
+            await _say_last_word(hub)
+            services.cancel_scope.cancel(reason="the node stops")
+    return 0 if drained else 1
+
+
+@asynccontextmanager
+async def open_hub(settings: Settings, limits: Limits) -> AsyncIterator[Hub]:
+    """The hub over its store and its bridge, embedded ones where the settings name none."""
+    chance = Chance()
+    incarnation = chance.incarnation()
+    async with (
+        open_embedded_if_wanted(settings) as (database_url, redis_url),
+        open_postgres_store(
+            database_url,
+            limits,
+            chance=chance,
+            lanes=settings.lanes,
+            pooler=settings.pooler,
+            unsafe=settings.unsafe,
+        ) as store,
+        open_redis_bridge(
+            redis_url, limits, incarnation=incarnation, node=settings.node_id, prefix=settings.redis_prefix
+        ) as bridge,
+    ):
+        yield Hub(
+            store,
+            bridge,
+            limits,
+            node=settings.node_id,
+            incarnation=incarnation,
+            chance=chance,
+            signer=Signer(await store.signing_secrets()),
+            allow_guests=settings.guests_allowed,
+            lanes=settings.lanes,
+        )
+
+
+@asynccontextmanager
+async def open_embedded_if_wanted(settings: Settings) -> AsyncIterator[tuple[str, str]]:
+    """The addresses of PostgreSQL and Redis: those of the settings, or embedded ones for those not named."""
+    if settings.database_url is not None and settings.redis_url is not None:
+        yield settings.database_url, settings.redis_url
+        return
+    async with open_embedded(
+        settings.data_dir, want_postgres=settings.database_url is None, want_redis=settings.redis_url is None
+    ) as embedded:
+        yield settings.database_url or embedded.database_url, settings.redis_url or embedded.redis_url
+
+
+async def readiness(hub: Hub) -> dict[str, str]:
+    """How each dependency is, for /readyz."""
+    database = "unavailable"
+    with trio.move_on_after(_READY_S):
+        try:
+            await hub.store.ping()
+            database = "ok"
+        except StoreUnavailable:
+            pass
+    return {
+        "postgresql": database,
+        "redis": "ok" if hub.relay.linked else "unavailable",
+        "fanout": "ok" if hub.relay.fanout_ok else "degraded",
+        "draining": "yes" if hub.draining else "no",
+    }
+
+
+async def _drain(hub: Hub, door: FrontDoor, drain_s: float) -> bool:
+    """Stop without losing anything: refuse what is new, answer what was accepted, then say goodbye."""
+    log.info("draining", extra={"connections": len(door.connections)})
+    with trio.move_on_after(drain_s) as clock:
+        door.stop_accepting()
+        hub.draining = True
+        await hub.committer.drained()
+        await door.drain(_SPREAD_S + len(door.connections) / _SPREAD_CLIENTS_PER_S)
+    return not clock.cancelled_caught
+
+
+async def _say_last_word(hub: Hub) -> None:
+    with trio.move_on_after(hub.limits.store_call_s):
+        await hub.committer.drained()
+    try:
+        await hub.store.forget_node(hub.incarnation)
+    except StoreUnavailable:
+        log.warning("the node's record stays in the store until it is too old")
+
+
+async def _first(signals: AsyncIterator[int]) -> None:
+    async for number in signals:
+        log.info("stopping on %s", signal.Signals(number).name)
+        return
+
+
+async def _stop_at_once_when_told_again(signals: AsyncIterator[int], services: trio.CancelScope) -> None:
+    await _first(signals)
+    services.cancel(reason="told twice to stop")
+
+
+def _say_ready(settings: Settings, hub: Hub, listener: socket.socket) -> None:
+    port = listener.getsockname()[1]
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    guests = "" if hub.allow_guests else "  (guests are refused; --allow-guests lets everybody in)\n"
+    print(
+        f"trichat {__version__}, node {hub.node}, is ready\n{guests}"
+        f"  what to type:  http://{host}:{port}/\n"
+        f"  chat by hand:  websocat ws://{host}:{port}/ws\n"
+        f'  and then type: {{"type":"join","room":"lobby"}}',
+        flush=True,
+    )
+
+
+def _raise_descriptor_limit() -> None:
+    """As many descriptors as the system lets us have: one for each connection."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _tune_collector() -> None:
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    found: list[BaseException] = []
+    for error in group.exceptions:
+        found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return found

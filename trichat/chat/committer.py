@@ -1,0 +1,219 @@
+"""The committer: takes all drafts that wait into one transaction, then announces what was committed.
+
+It announces, not the connection that sent: a client that dies between the commit and the announcement must
+not leave a stored message that nobody hears of.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, Protocol
+
+import trio
+
+from trichat.chat.ports import Batch, Store, StoreUnavailable
+from trichat.core.codec import encode_event, text_frame
+from trichat.core.errors import CommandId
+from trichat.core.events import CidReused, Committed, Draft, Event, Outcome, Repeated, RoomGone
+from trichat.core.limits import Limits
+from trichat.core.names import RoomId
+
+#: Seconds between looks for drafts whose senders have waited long enough.
+_DEADLINE_STEP_S: Final = 0.1
+
+
+class Sender(Protocol):
+    """Who sent a draft and hears what became of it. None of these waits."""
+
+    @property
+    def withdrawn(self) -> bool:
+        """The sender's connection broke: what is queued is not stored (it will be sent again, with its cid)."""
+        ...
+
+    def acknowledged(self, submission: Submission, seq: int, *, repeated: bool) -> bytes:
+        """The ack's frame, which the committer posts with the others of this batch for the same sender."""
+        ...
+
+    def refused(self, submission: Submission, outcome: CidReused | RoomGone) -> None: ...
+
+    def unavailable(self, submission: Submission) -> None: ...
+
+    def post_acks(self, frames: Sequence[bytes]) -> None: ...
+
+
+class Submission:
+    """A draft on its way to the store, with what its sender needs to hear the end of it."""
+
+    __slots__ = ("answered", "command_id", "deadline", "draft", "sender")
+
+    def __init__(self, draft: Draft, sender: Sender, command_id: CommandId) -> None:
+        self.draft = draft
+        self.sender = sender
+        self.command_id = command_id
+        self.deadline = math.inf  # on Trio's clock; then the sender hears `unavailable`
+        self.answered = False
+
+
+class Committer:
+    """Commits drafts in lanes: rooms are spread over them, a room stays on one, each has one batch in flight.
+
+    `announce` is called with each room's new events, right after the commit; it neither waits nor raises.
+    """
+
+    def __init__(self, store: Store, limits: Limits, lanes: int, announce: Callable[[Batch], None]) -> None:
+        self._store = store
+        self._announce = announce
+        self._limits = limits
+        self._lanes = [_Lane() for _ in range(lanes)]
+        self._waiting = 0  # submissions that are not answered
+        self._idle = trio.Event()
+
+    def submit(self, submission: Submission) -> bool:
+        """Queue a draft; False when `commit_queue` drafts wait already. The sender is told what became of it."""
+        if self._waiting >= self._limits.commit_queue:
+            return False
+        submission.deadline = trio.current_time() + self._limits.commit_s
+        lane = self._lanes[submission.draft.room_id % len(self._lanes)]
+        lane.queue.append(submission)
+        lane.wake.set()
+        self._waiting += 1
+        return True
+
+    async def drained(self) -> None:
+        """Wait until nothing waits and nothing is in flight."""
+        while self._waiting or any(lane.in_flight for lane in self._lanes):
+            self._idle = trio.Event()
+            await self._idle.wait()
+
+    async def run(self) -> None:
+        """All lanes, and the clock that lets no sender wait longer than `commit_s`. Lives until cancelled."""
+        async with trio.open_nursery() as nursery:
+            for lane in self._lanes:
+                nursery.start_soon(self._run_lane, lane)
+            nursery.start_soon(self._run_deadlines)
+
+    async def _run_lane(self, lane: _Lane) -> None:
+        while True:
+            if not lane.queue:
+                lane.wake = trio.Event()
+                await lane.wake.wait()
+            batch = self._next_batch(lane.queue)
+            if batch:
+                lane.in_flight = batch
+                await self._commit(batch)
+                lane.in_flight = []
+            if not self._waiting:
+                self._idle.set()
+
+    async def _commit(self, batch: list[Submission]) -> None:
+        try:
+            outcomes = await self._store.append([submission.draft for submission in batch])
+        except StoreUnavailable:
+            for submission in batch:
+                self._give_up(submission)
+        else:
+            # no checkpoint between the commit and the announcement: no cancellation can come between them
+            self._conclude(batch, outcomes)
+
+    def _next_batch(self, queue: deque[Submission]) -> list[Submission]:
+        batch: list[Submission] = []
+        size = 0
+        while queue and len(batch) < self._limits.commit_batch and size < self._limits.commit_batch_bytes:
+            submission = queue.popleft()
+            if submission.answered:
+                continue  # its sender has given up; not begun, so it is not stored
+            if submission.sender.withdrawn:
+                self._answer(submission)
+                continue
+            batch.append(submission)
+            size += len(submission.draft.body)
+        return batch
+
+    def _conclude(self, batch: Sequence[Submission], outcomes: Sequence[Outcome]) -> None:
+        acks: dict[Sender, list[bytes]] = {}
+        rooms: dict[RoomId, list[tuple[Submission, Committed]]] = {}
+        for submission, outcome in zip(batch, outcomes, strict=True):
+            match outcome:
+                case Committed(seq=seq):
+                    rooms.setdefault(submission.draft.room_id, []).append((submission, outcome))
+                    self._acknowledge(submission, seq, acks)
+                case Repeated(seq=seq):
+                    self._acknowledge(submission, seq, acks, repeated=True)
+                case CidReused() | RoomGone():
+                    if self._answer(submission):
+                        submission.sender.refused(submission, outcome)
+        for committed in rooms.values():
+            self._announce(_encode(committed))
+        for sender, frames in acks.items():
+            sender.post_acks(frames)
+
+    def _acknowledge(
+        self, submission: Submission, seq: int, acks: dict[Sender, list[bytes]], *, repeated: bool = False
+    ) -> None:
+        if self._answer(submission):
+            frame = submission.sender.acknowledged(submission, seq, repeated=repeated)
+            acks.setdefault(submission.sender, []).append(frame)
+
+    def _give_up(self, submission: Submission) -> None:
+        if self._answer(submission):
+            submission.sender.unavailable(submission)
+
+    def _answer(self, submission: Submission) -> bool:
+        """True once: each sender hears one answer, whichever comes first."""
+        if submission.answered:
+            return False
+        submission.answered = True
+        self._waiting -= 1
+        return True
+
+    async def _run_deadlines(self) -> None:
+        while True:
+            await trio.sleep(_DEADLINE_STEP_S)
+            now = trio.current_time()
+            for lane in self._lanes:
+                for submission in _overdue(lane, now):
+                    self._give_up(submission)
+            if not self._waiting:
+                self._idle.set()
+
+
+class _Lane:
+    def __init__(self) -> None:
+        self.queue: deque[Submission] = deque()
+        self.in_flight: list[Submission] = []
+        self.wake = trio.Event()
+
+
+def _overdue(lane: _Lane, now: float) -> Iterable[Submission]:
+    """Those whose time is over, oldest first: both lists are in the order of their deadlines."""
+    for waiting in (lane.in_flight, lane.queue):
+        for submission in waiting:
+            if submission.deadline > now:
+                break
+            yield submission
+
+
+def _encode(committed: Sequence[tuple[Submission, Committed]]) -> Batch:
+    """The announcement of one room's new events: the bytes that every listener on every node gets."""
+    frames = [
+        text_frame(
+            encode_event(
+                submission.draft.room,
+                Event(
+                    seq=outcome.seq,
+                    kind=submission.draft.kind,
+                    user_id=submission.draft.user_id,
+                    user=submission.draft.user,
+                    ts=outcome.ts,
+                    cid=submission.draft.cid,
+                    body=submission.draft.body,
+                ),
+            )
+        )
+        for submission, outcome in committed
+    ]
+    first = committed[0][1].seq
+    assert committed[-1][1].seq == first + len(frames) - 1, "a batch numbers a room's drafts without a hole"
+    return Batch(committed[0][0].draft.room_id, first, len(frames), b"".join(frames))

@@ -1,0 +1,174 @@
+"""The hub: one node's chat. Knows its rooms and sessions, and runs what serves them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import trio
+
+from trichat.chat.committer import Committer
+from trichat.chat.pages import Pages
+from trichat.chat.ports import Batch, Bridge, Store
+from trichat.chat.presence import Presence
+from trichat.chat.relay import Relay
+from trichat.chat.room import Room
+from trichat.chat.session import Session
+from trichat.core.chance import Chance
+from trichat.core.closing import STATE_LOST
+from trichat.core.codec import encode_reply
+from trichat.core.events import RoomRecord
+from trichat.core.limits import Limits
+from trichat.core.names import Incarnation, RoomId, RoomName, UserId
+from trichat.core.replies import Status
+from trichat.core.tokens import Signer
+
+#: How many rooms may wait for their broadcaster to be started.
+_STARTING_ROOMS = 100_000
+
+
+class Hub:
+    """What all sessions of a node share.
+
+    `run` lives as long as the node: the committer's lanes, the relay, the broadcasters, presence. Sessions
+    come and go inside that time.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        bridge: Bridge,
+        limits: Limits,
+        *,
+        node: str,
+        incarnation: Incarnation,
+        chance: Chance,
+        signer: Signer,
+        allow_guests: bool = True,
+        lanes: int = 2,
+    ) -> None:
+        self.store = store
+        self.bridge = bridge
+        self.limits = limits
+        self.node = node
+        self.incarnation = incarnation
+        self.chance = chance
+        self.signer = signer
+        self.allow_guests = allow_guests
+        self.draining = False
+        self.sessions: dict[Session, None] = {}
+        self.presence = Presence(store, limits, incarnation, node)
+        self.pages = Pages(store, limits)
+        self.relay = Relay(self)
+        self.committer = Committer(store, limits, lanes, self.announce)
+        self._rooms: dict[RoomName, Room] = {}
+        self._rooms_by_id: dict[RoomId, Room] = {}
+        self._opening: dict[RoomName, trio.Event] = {}
+        self._start_room, self._started_rooms = trio.open_memory_channel[Room](_STARTING_ROOMS)
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Everything that serves the sessions. Lives until cancelled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.committer.run)
+            nursery.start_soon(self._run_rooms)
+            nursery.start_soon(self.relay.run)
+            nursery.start_soon(self.presence.run, self)
+            nursery.start_soon(self._run_forgetting)
+            task_status.started()
+
+    # rooms
+
+    def rooms(self) -> list[Room]:
+        """All rooms that this node knows now."""
+        return list(self._rooms.values())
+
+    def room(self, name: str) -> Room | None:
+        """The room, if this node knows it now."""
+        return self._rooms.get(RoomName(name))
+
+    def room_by_id(self, room_id: RoomId) -> Room | None:
+        return self._rooms_by_id.get(room_id)
+
+    async def open_rooms(self, names: Iterable[RoomName], *, create: bool) -> dict[RoomName, Room]:
+        """The rooms of these names, read from the store unless this node knows them already.
+
+        Rooms that do not exist are made if `create`, else left out. Raises StoreUnavailable.
+        """
+        wanted = list(names)
+        while True:
+            opening = [self._opening[name] for name in wanted if name in self._opening]
+            if not opening:
+                break
+            await opening[0].wait()  # somebody else reads it: share that read
+        unknown = [name for name in wanted if name not in self._rooms]
+        if unknown:
+            await self._read_rooms(unknown, create=create)
+        return {name: self._rooms[name] for name in wanted if name in self._rooms}
+
+    async def _read_rooms(self, names: list[RoomName], *, create: bool) -> None:
+        done = trio.Event()
+        self._opening.update(dict.fromkeys(names, done))
+        try:
+            for record in (await self.store.open_rooms(names, create=create)).values():
+                self._add_room(record)
+        finally:
+            for name in names:
+                del self._opening[name]
+            done.set()
+
+    def _add_room(self, record: RoomRecord) -> None:
+        room = Room(record, self.limits, self.relay.on_hole)
+        room.idle_since = trio.current_time()
+        self._rooms[room.name] = room
+        self._rooms_by_id[room.id] = room
+        self._start_room.send_nowait(room)
+        # what others commit from here on comes by the bridge; what came before, by the look at Subscribed
+        self.bridge.subscribe(room.id)
+
+    def lose_room(self, room: Room) -> None:
+        """The room's log is gone or another one: its listeners have to resume."""
+        self._forget(room)
+        self.pages.forget(room.id)
+        for session in [s for s in self.sessions if room.name in s.memberships]:
+            session.close(STATE_LOST)
+
+    def _forget(self, room: Room) -> None:
+        if self._rooms_by_id.pop(room.id, None) is not None:
+            del self._rooms[room.name]
+            self.bridge.unsubscribe(room.id)
+            room.end()
+
+    async def _run_rooms(self) -> None:
+        async with trio.open_nursery() as nursery:
+            async for room in self._started_rooms:
+                nursery.start_soon(room.run_broadcaster)
+
+    async def _run_forgetting(self) -> None:
+        idle_s = self.limits.room_idle_s
+        while True:
+            await trio.sleep(idle_s / 2)
+            now = trio.current_time()
+            for room in self.rooms():
+                if not room.people and now - room.idle_since > idle_s:
+                    self._forget(room)
+
+    def announce(self, batch: Batch) -> None:
+        """Newly committed here: to this node's listeners at once, to the other nodes by the bridge."""
+        room = self._rooms_by_id.get(batch.room_id)
+        if room is not None:
+            room.take(batch)
+        self.bridge.publish(batch)
+
+    # sessions
+
+    def named_guests(self) -> list[UserId]:
+        """Guests who are here under a name that they reserved."""
+        return [s.user_id for s in self.sessions if s.named and s.user_id is not None]
+
+    def tell_status(self) -> None:
+        """Tell every client how fan-out is; who does not read is not told."""
+        frame = encode_reply(self.status())
+        for session in list(self.sessions):
+            session.outbox.post_ephemeral(frame)
+
+    def status(self) -> Status:
+        return Status(fanout="ok" if self.relay.fanout_ok else "degraded")

@@ -1,0 +1,105 @@
+"""Who is connected: counted here, recorded in the store so that every node can tell, gone with its node."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from trichat.chat.ports import NodeRecord, PresenceChange, Store, StoreUnavailable
+from trichat.chat.room import Room
+from trichat.core.events import Person
+from trichat.core.limits import Limits
+from trichat.core.names import Incarnation, RoomId, UserId
+
+if TYPE_CHECKING:
+    from trichat.chat.hub import Hub
+
+#: Seconds between two records when somebody came or went: many changes go together.
+_CHANGES_S: Final = 0.5
+#: Seconds between two renewals of the names of those who are here.
+_TOUCH_S: Final = 3600.0
+
+
+class Presence:
+    """Counts each person's connections to each room at this node, and keeps the node's record in the store."""
+
+    def __init__(self, store: Store, limits: Limits, incarnation: Incarnation, node: str) -> None:
+        self._store = store
+        self._limits = limits
+        self._incarnation = incarnation
+        self._node = node
+        self._here: dict[tuple[RoomId, UserId], str] = {}
+        self._changed: dict[tuple[RoomId, UserId], None] = {}
+        self._changes = trio.Event()
+        self._urgent = trio.Event()
+        self._degraded = False
+
+    def come(self, room: Room, user_id: UserId, user: str) -> None:
+        """A connection of this person listens to the room."""
+        room.people[user_id] = room.people.get(user_id, 0) + 1
+        if room.people[user_id] == 1:
+            self._here[room.id, user_id] = user
+            self._note(room.id, user_id)
+
+    def go(self, room: Room, user_id: UserId) -> None:
+        """A connection of this person listens no more."""
+        room.people[user_id] -= 1
+        if not room.people[user_id]:
+            del room.people[user_id]
+            del self._here[room.id, user_id]
+            self._note(room.id, user_id)
+            if not room.people:
+                room.idle_since = trio.current_time()
+
+    def declare(self, *, degraded: bool) -> None:
+        """Tell the other nodes, by way of the store, that this one cannot publish or hear (or can again)."""
+        if degraded != self._degraded:
+            self._degraded = degraded
+            self._urgent.set()
+
+    async def run(self, hub: Hub) -> None:
+        """Record this node every `node_record_s`, sooner when there is news. Lives until cancelled."""
+        touched = trio.current_time()
+        while True:
+            try:
+                await self._record()
+                if trio.current_time() - touched >= _TOUCH_S:
+                    touched = trio.current_time()
+                    await self._store.touch_names(hub.named_guests())
+            except StoreUnavailable:
+                pass  # the others take this node for gone after `node_gone_s`; the next record brings it back
+            await self._pause()
+
+    async def _pause(self) -> None:
+        with trio.move_on_after(self._limits.node_record_s):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._after_changes, nursery.cancel_scope)
+                await self._urgent.wait()
+                nursery.cancel_scope.cancel(reason="urgent news")
+
+    async def _after_changes(self, pause: trio.CancelScope) -> None:
+        await self._changes.wait()
+        await trio.sleep(_CHANGES_S)
+        pause.cancel(reason="somebody came or went")
+
+    async def _record(self) -> None:
+        self._urgent, self._changes = trio.Event(), trio.Event()
+        record = NodeRecord(self._incarnation, self._node, self._degraded)
+        taken, self._changed = self._changed, {}
+        try:
+            known = await self._store.record_node(record, [self._change(*key) for key in taken])
+            if not known:
+                everybody = [self._change(*key) for key in self._here]
+                await self._store.record_node(record, everybody)
+        except StoreUnavailable:
+            self._changed = {**taken, **self._changed}
+            raise
+
+    def _note(self, room_id: RoomId, user_id: UserId) -> None:
+        self._changed[room_id, user_id] = None
+        self._changes.set()
+
+    def _change(self, room_id: RoomId, user_id: UserId) -> PresenceChange:
+        user = self._here.get((room_id, user_id))
+        return PresenceChange(room_id, Person(user or "", user_id), user is not None)

@@ -1,0 +1,101 @@
+"""`history`, `events`, `rooms` and `members`: pages, read when the connection has drained."""
+
+from __future__ import annotations
+
+from msgspec import UNSET, Raw, UnsetType
+
+from trichat.chat.session import Session
+from trichat.core.codec import encode_event
+from trichat.core.commands import Events, History, Members, Rooms
+from trichat.core.errors import Refusal
+from trichat.core.events import Event
+from trichat.core.names import RoomId, RoomName, parse_room_name
+from trichat.core.replies import EventsPage, HistoryPage, MembersPage, RoomsPage
+
+
+async def history(session: Session, command: History) -> None:
+    """A page of messages in their present state, oldest first."""
+    places = [name for name in ("before", "after", "around") if getattr(command, name) is not UNSET]
+    if len(places) > 1:
+        raise Refusal("bad_field", f"give one of before, after, around, not {' and '.join(places)}", field=places[1])
+    room_id, name = await _find_room(session, command.room)
+    limit = _limit(command.limit, session.hub.limits.default_page, session.hub.limits.page)
+    await session.outbox.refilled()
+    if command.around is not UNSET:
+        return await _history_around(session, command, room_id, name, limit)
+    before = None if command.before is UNSET else command.before
+    after = None if command.after is UNSET else command.after
+    page = await session.hub.store.read_messages(
+        room_id, before=before, after=after, limit=limit, max_bytes=session.hub.limits.page_bytes
+    )
+    return session.reply(HistoryPage(id=command.id, room=name, messages=_encode(name, page.messages), more=page.more))
+
+
+async def _history_around(session: Session, command: History, room_id: RoomId, name: RoomName, limit: int) -> None:
+    assert command.around is not UNSET
+    store, half_bytes = session.hub.store, session.hub.limits.page_bytes // 2
+    older = await store.read_messages(
+        room_id, before=command.around, after=None, limit=max(1, limit // 2), max_bytes=half_bytes
+    )
+    newer = await store.read_messages(
+        room_id, before=None, after=command.around - 1, limit=max(1, limit - limit // 2), max_bytes=half_bytes
+    )
+    messages = _encode(name, older.messages + newer.messages)
+    session.reply(
+        HistoryPage(id=command.id, room=name, messages=messages, more_before=older.more, more_after=newer.more)
+    )
+
+
+async def events(session: Session, command: Events) -> None:
+    """A page of the log."""
+    room_id, name = await _find_room(session, command.room)
+    limit = _limit(command.limit, session.hub.limits.page, session.hub.limits.page)
+    await session.outbox.refilled()
+    page = await session.hub.store.read_events(
+        room_id, after=command.since, limit=limit, max_bytes=session.hub.limits.page_bytes
+    )
+    encoded = [Raw(encode_event(name, event)) for event in page.events]
+    session.reply(EventsPage(id=command.id, room=name, events=encoded, more=page.more))
+
+
+async def rooms(session: Session, command: Rooms) -> None:
+    """A page of the list of rooms."""
+    limit = _limit(command.limit, session.hub.limits.list_page, session.hub.limits.list_page)
+    await session.outbox.refilled()
+    listed = await session.hub.store.list_rooms(after=command.after, limit=limit + 1)
+    session.reply(RoomsPage(id=command.id, rooms=listed[:limit], more=len(listed) > limit))
+
+
+async def members(session: Session, command: Members) -> None:
+    """A page of the list of who is connected to a room, at all nodes."""
+    room_id, name = await _find_room(session, command.room)
+    limit = _limit(command.limit, session.hub.limits.list_page, session.hub.limits.list_page)
+    await session.outbox.refilled()
+    people = await session.hub.store.list_members(room_id, after=command.after, limit=limit + 1)
+    session.reply(MembersPage(id=command.id, room=name, members=people[:limit], more=len(people) > limit))
+
+
+async def _find_room(session: Session, text: str) -> tuple[RoomId, RoomName]:
+    """The room, which need not be joined and is not made."""
+    name = parse_room_name(text, session.hub.limits.name_bytes)
+    room = session.hub.room(name)
+    if room is not None:
+        return room.id, name
+    found = await session.hub.store.open_rooms([name], create=False)
+    if name not in found:
+        raise Refusal(
+            "no_such_room", f'there is no room {name}; {{"type":"join","room":"{name}"}} makes it', field="room"
+        )
+    return found[name].id, name
+
+
+def _limit(asked: int | UnsetType, default: int, most: int) -> int:
+    if asked is UNSET:
+        return default
+    if asked < 1:
+        raise Refusal("bad_field", f"limit is a number from 1 to {most}", field="limit")
+    return min(asked, most)
+
+
+def _encode(name: RoomName, messages: list[Event]) -> list[Raw]:
+    return [Raw(encode_event(name, message, with_rev=True)) for message in messages]

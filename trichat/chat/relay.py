@@ -1,0 +1,193 @@
+"""The relay: what other nodes committed comes to this node's rooms, by Redis while it can, else from the store."""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import TYPE_CHECKING, Final, assert_never
+
+import trio
+
+from trichat.chat.liveness import BeatWatch
+from trichat.chat.ports import Batch, Beat, Cut, Linked, Missed, News, StoreUnavailable, Subscribed
+from trichat.chat.room import Room
+from trichat.core.codec import encode_events
+from trichat.core.events import Event
+
+if TYPE_CHECKING:
+    from trichat.chat.hub import Hub
+
+log = logging.getLogger("trichat.relay")
+
+#: Events of one room, and bytes of all rooms together, that one read brings when rooms are behind.
+_TAIL_EVENTS: Final = 500
+_TAIL_BYTES: Final = 4_194_304
+#: Seconds for which a node counts as degraded after it could not publish something: several looks.
+_MISSED_S: Final = 2.0
+#: Seconds that a new node has for its first link to Redis before it counts as degraded.
+_GRACE_S: Final = 1.0
+
+
+class Relay:
+    """Brings other nodes' events into this node's rooms, and knows whether Redis can be relied on.
+
+    Redis carries news, not truth: every `heads_slow_s` the heads of the rooms are compared with the store's,
+    and every `heads_fast_s` while this node or any live one is degraded (cannot publish or hear).
+    """
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._limits = hub.limits
+        self._watch = BeatWatch(hub.limits.beat_missing_s)
+        self.linked = False  # Redis is there: this node publishes and hears
+        self._grace_until = math.inf  # a node that starts is not yet degraded for not being linked
+        self._missed_until = 0.0
+        self._others_degraded = False
+        self._look_now = trio.Event()
+        self._holes: dict[Room, None] = {}
+        self._hole = trio.Event()
+        self._store_away = False
+        self.fanout_ok = True
+
+    def on_hole(self, room: Room) -> None:
+        """A room has later events but not the next one: wait a moment for it, then read it from the store."""
+        self._holes[room] = None
+        self._hole.set()
+
+    async def catch_up(self, room: Room, position: int) -> None:
+        """Have `room` take in the store's events up to `position`, or its end. Raises StoreUnavailable."""
+        while room.head < position:
+            page = await self._hub.store.read_events(
+                room.id, after=room.head, limit=self._limits.page, max_bytes=self._limits.page_bytes
+            )
+            if not page.events:
+                return
+            _take(room, page.events)
+
+    async def run(self) -> None:
+        """Lives until cancelled."""
+        self._grace_until = trio.current_time() + _GRACE_S
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._run_news)
+            nursery.start_soon(self._run_looks)
+            nursery.start_soon(self._run_holes)
+            nursery.start_soon(self._run_watch)
+
+    async def _run_news(self) -> None:
+        async for news in self._hub.bridge.news:
+            self._hear(news)
+
+    def _hear(self, news: News) -> None:
+        match news:
+            case Batch(room_id=room_id):
+                room = self._hub.room_by_id(room_id)
+                if room is not None:
+                    room.take(news)
+            case Beat(incarnation=incarnation, leaving=True):
+                self._watch.left(incarnation, trio.current_time())
+            case Beat(incarnation=incarnation):
+                self._watch.heard(incarnation, trio.current_time())
+            case Linked():
+                self.linked = True
+                self._look_now.set()
+            case Cut(why=why):
+                log.warning("cut off from Redis: %s", why)
+                self.linked = False
+                self._grace_until = 0.0
+                self._look_now.set()
+            case Subscribed():
+                self._look_now.set()
+            case Missed():
+                self._missed_until = trio.current_time() + _MISSED_S
+                self._look_now.set()
+            case _:
+                assert_never(news)
+        self._judge()
+
+    def _judge(self) -> None:
+        """Is fan-out as it should be? Tells the other nodes and the clients when that changes."""
+        now = trio.current_time()
+        degraded = (not self.linked and now > self._grace_until) or now < self._missed_until
+        self._hub.presence.declare(degraded=degraded)
+        ok = not (degraded or self._others_degraded or self._watch.missing(now))
+        if ok != self.fanout_ok:
+            self.fanout_ok = ok
+            log.log(logging.INFO if ok else logging.WARNING, "fan-out is %s", "ok" if ok else "degraded")
+            self._look_now.set()
+            self._hub.tell_status()
+
+    async def _run_watch(self) -> None:
+        while True:
+            await trio.sleep(self._limits.beat_s)
+            self._judge()
+
+    async def _run_looks(self) -> None:
+        while True:
+            self._look_now = trio.Event()
+            try:
+                await self._look()
+                self._store_away = False
+            except StoreUnavailable:
+                if not self._store_away:
+                    log.warning("the store does not answer")
+                self._store_away = True
+            pause = self._limits.heads_slow_s if self.fanout_ok else self._limits.heads_fast_s
+            with trio.move_on_after(pause):
+                await self._look_now.wait()
+            # many things may ask for a look at once (200 rooms subscribed): one look serves them all
+            await trio.sleep(self._limits.elder_wait_s)
+
+    async def _look(self) -> None:
+        hub = self._hub
+        rooms = hub.rooms()
+        look = await hub.store.look([room.id for room in rooms], hub.incarnation)
+        self._watch.expect(look.nodes, trio.current_time())
+        self._others_degraded = any(look.nodes[node] for node in look.nodes if node != hub.incarnation)
+        self._judge()
+        behind: dict[Room, int] = {}
+        for room in rooms:
+            head = look.heads.get(room.id)
+            if head is None or head.epoch != room.epoch:
+                hub.lose_room(room)
+                continue
+            room.members_elsewhere = head.members_elsewhere
+            if head.head > room.head:
+                behind[room] = head.head
+        while behind:
+            await self._read_tails(behind)
+
+    async def _read_tails(self, behind: dict[Room, int]) -> None:
+        """Read what `behind` lacks, and strike off the rooms that have reached their head."""
+        positions = {room.id: room.head for room in behind}
+        tails = await self._hub.store.read_tails(positions, limit=_TAIL_EVENTS, max_bytes=_TAIL_BYTES)
+        progress = False
+        for room in list(behind):
+            events = tails.get(room.id, [])
+            if events:
+                progress = True
+                _take(room, events)
+            if room.head >= behind[room]:
+                del behind[room]
+        if not progress:
+            behind.clear()
+        await trio.lowlevel.checkpoint()
+
+    async def _run_holes(self) -> None:
+        while True:
+            await self._hole.wait()
+            await trio.sleep(self._limits.elder_wait_s)
+            self._hole = trio.Event()
+            holes, self._holes = self._holes, {}
+            behind = {room: room.needs for room in holes if room.needs > room.head}
+            try:
+                if behind:
+                    await self._read_tails(behind)
+            except StoreUnavailable:
+                pass  # the next look, or the next hole, reads it
+            for room in behind:
+                self.on_hole(room)
+
+
+def _take(room: Room, events: list[Event]) -> None:
+    frames = encode_events(room.name, events)
+    room.take(Batch(room.id, events[0].seq, len(frames), b"".join(frames)))

@@ -1,0 +1,94 @@
+"""Replays: what a client missed of a room, pulled as its outbox drains, until it has caught up and attaches."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import trio
+
+from trichat.chat.ports import StoreUnavailable
+from trichat.chat.session import Membership, Session
+from trichat.core.codec import Frame
+from trichat.core.errors import CommandId
+from trichat.core.replies import Gap, Resumed
+
+#: Seconds until a replay tries again to read from a store that was away.
+_RETRY_S: Final = 0.25
+
+
+class Tally:
+    """The rooms of one `resume`; when the last of them has caught up, `resumed` is sent."""
+
+    def __init__(self, command_id: CommandId) -> None:
+        self._command_id = command_id
+        self._rooms = 0
+        self._under_way = 1  # the command itself, until all have begun
+
+    def begin(self) -> None:
+        self._rooms += 1
+        self._under_way += 1
+
+    def all_begun(self, session: Session) -> None:
+        self.end(session)
+
+    def end(self, session: Session) -> None:
+        self._under_way -= 1
+        if not self._under_way:
+            session.reply(Resumed(id=self._command_id, rooms=self._rooms))
+
+
+class Replay:
+    """One room's events after `position` for one session."""
+
+    def __init__(self, membership: Membership, position: int, tally: Tally | None = None) -> None:
+        self.membership = membership
+        self.position = position
+        self.tally = tally
+        self._begun = False
+
+    async def run(self, session: Session) -> None:
+        """Send what is missing, then attach; ends early when the room is left. Never raises StoreUnavailable."""
+        room = self.membership.room
+        while not self.membership.left:
+            # in one step with the check: nothing can come between the last event sent and the first live one
+            if room.attach(session, self.position):
+                break
+            try:
+                await self._step(session)
+            except StoreUnavailable:
+                await trio.sleep(_RETRY_S)
+        if self.tally is not None:
+            self.tally.end(session)
+
+    async def _step(self, session: Session) -> None:
+        room, hub = self.membership.room, session.hub
+        if self.position > room.delivered:
+            # the client has heard more (at another node) than has reached this one
+            await hub.relay.catch_up(room, self.position)
+            await trio.lowlevel.checkpoint()
+            return
+        await session.outbox.refilled()
+        if await self._skip_what_is_too_much(session):
+            return
+        frames = room.recent(self.position, hub.limits.page_bytes)
+        if frames is None:
+            frames = await hub.pages.read(room.id, room.name, self.position)
+        if frames and not self.membership.left:
+            self.position += len(frames)
+            session.outbox.post_asked(Frame(b"".join(frames)))
+        if not frames:
+            await trio.lowlevel.checkpoint()
+
+    async def _skip_what_is_too_much(self, session: Session) -> bool:
+        """At the start of a long replay: a `gap` in the place of all but the last `limits.replay` events."""
+        room, limit = self.membership.room, session.hub.limits.replay
+        last = room.delivered - limit
+        if self._begun or last <= self.position:
+            self._begun = True
+            return False
+        messages = await session.hub.store.count_messages(room.id, self.position + 1, last)
+        self._begun = True
+        if not self.membership.left:
+            session.reply(Gap(room=room.name, from_=self.position + 1, to=last, messages=messages))
+        self.position = last
+        return True

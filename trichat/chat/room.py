@@ -1,0 +1,182 @@
+"""A room on this node: its channel, its ring of recent events, and the broadcaster that feeds its listeners."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Protocol
+
+import trio
+
+from trichat.chat.ports import Batch
+from trichat.core.closing import SLOW, CloseReason
+from trichat.core.codec import Frame, split_frames
+from trichat.core.events import RoomRecord
+from trichat.core.limits import Limits
+from trichat.core.log import Appended, Duplicate, Gap, RoomLog
+from trichat.core.names import UserId
+
+#: Listeners served between two yields of the broadcaster.
+_TURN_LISTENERS: Final = 100
+#: Bytes handed to each listener in one turn: far below an outbox, far above a message.
+_TURN_BYTES: Final = 131_072
+#: Batches that wait for their elders; more are dropped and read from the store.
+_MAX_EARLY: Final = 256
+
+
+class Post(Protocol):
+    """Where a listener's frames go; never waits, False when the listener is too slow."""
+
+    def post(self, frame: Frame) -> bool: ...
+
+
+class Listener(Protocol):
+    """Who listens: told to end when it is slow."""
+
+    @property
+    def outbox(self) -> Post: ...
+
+    def close(self, reason: CloseReason) -> None: ...
+
+
+class Room:
+    """One room, as this node knows it.
+
+    `take` is where its events come in, from the committer, the bridge and the store alike: it checks their
+    numbers, so that everybody sees 1, 2, 3 …. The broadcaster hands them out. `delivered` is the last `seq`
+    that was handed out: a listener whose position is `delivered` attaches, and gets all that follows, once.
+    """
+
+    def __init__(self, record: RoomRecord, limits: Limits, on_hole: Callable[[Room], None]) -> None:
+        self.id = record.id
+        self.name = record.name
+        self.epoch = record.epoch
+        self.delivered = record.head
+        self.members_elsewhere = 0
+        self.people: dict[UserId, int] = {}  # connections at this node, by person; also of those still replaying
+        self.idle_since = 0.0  # on Trio's clock, when `people` became empty
+        self._limits = limits
+        self._on_hole = on_hole
+        self._log = RoomLog(record.head)
+        self._early: dict[int, Batch] = {}  # batches whose elders have not come, by their first seq
+        self._missed = 0  # the last seq of what could not be taken when it came
+        self._attached: dict[Listener, None] = {}
+        self._ring: deque[Batch] = deque()
+        self._ring_bytes = 0
+        self._ring_events = 0
+        self._send, self._incoming = trio.open_memory_channel[Batch](limits.room_queue)
+
+    @property
+    def head(self) -> int:
+        """The last `seq` taken in; `delivered` follows it within a turn."""
+        return self._log.head
+
+    @property
+    def needs(self) -> int:
+        """The last `seq` that is known to exist: beyond `head` while something is missing."""
+        return max(self.head, self._missed)
+
+    def end(self) -> None:
+        """The node forgets the room: its broadcaster ends when it has handed out what it has."""
+        self._send.close()
+
+    def take(self, batch: Batch) -> None:
+        """Take in events. Repeats are dropped; what comes too early waits, and the hole is reported."""
+        match self._log.append(batch.first, batch.count):
+            case Appended(first=first):
+                self._enqueue(batch if first == batch.first else _cut(batch, first))
+                if self._early:
+                    self._take_early()
+            case Gap():
+                self._missed = max(self._missed, batch.first + batch.count - 1)
+                if len(self._early) < _MAX_EARLY:
+                    self._early[batch.first] = batch
+                self._on_hole(self)
+            case Duplicate():
+                pass
+
+    def attach(self, listener: Listener, position: int) -> bool:
+        """Let `listener` hear what follows `position`; False unless that is exactly where the room is."""
+        if position != self.delivered:
+            return False
+        self._attached[listener] = None
+        return True
+
+    def detach(self, listener: Listener) -> None:
+        """Nothing of the room reaches `listener` any more."""
+        self._attached.pop(listener, None)
+
+    def recent(self, after: int, max_bytes: int) -> list[Frame] | None:
+        """The delivered frames after `after`, from the ring, up to about `max_bytes`; None when it begins later."""
+        if after >= self.delivered:
+            return []
+        if not self._ring or self._ring[0].first > after + 1:
+            return None
+        frames: list[Frame] = []
+        size = 0
+        for batch in self._ring:
+            if batch.first + batch.count - 1 <= after:
+                continue
+            split = split_frames(batch.joined)
+            frames += split[max(0, after + 1 - batch.first) :]
+            size += len(batch.joined)
+            if size >= max_bytes:
+                break
+        return frames
+
+    async def run_broadcaster(self) -> None:
+        """Hand out what comes in: all that waits as one buffer, one post a listener. Lives until cancelled."""
+        async for batch in self._incoming:
+            batches, size = [batch], len(batch.joined)
+            while size < _TURN_BYTES:
+                try:
+                    batches.append(self._incoming.receive_nowait())
+                except trio.WouldBlock:
+                    break
+                size += len(batches[-1].joined)
+            joined = batch.joined if len(batches) == 1 else b"".join([b.joined for b in batches])
+            for one in batches:
+                self._remember(one)
+            # from here on new listeners attach behind these events: in one step with the copy of the old ones
+            self.delivered = batches[-1].first + batches[-1].count - 1
+            await self._hand_out(Frame(joined))
+
+    async def _hand_out(self, frame: Frame) -> None:
+        listeners = list(self._attached)
+        for at, listener in enumerate(listeners):
+            if at and at % _TURN_LISTENERS == 0:
+                await trio.lowlevel.checkpoint()
+            if listener in self._attached and not listener.outbox.post(frame):
+                self.detach(listener)
+                listener.close(SLOW)
+
+    def _enqueue(self, batch: Batch) -> None:
+        try:
+            self._send.send_nowait(batch)
+        except trio.WouldBlock:
+            # cannot be handed out now: as if it had not come, so that it is read from the store later
+            self._log.head = batch.first - 1
+            self._missed = max(self._missed, batch.first + batch.count - 1)
+            self._on_hole(self)
+
+    def _take_early(self) -> None:
+        early, self._early = self._early, {}
+        for first in sorted(early):
+            self.take(early[first])
+
+    def _remember(self, batch: Batch) -> None:
+        self._ring.append(batch)
+        self._ring_bytes += len(batch.joined)
+        self._ring_events += batch.count
+        while self._ring and (
+            self._ring_bytes > self._limits.ring_bytes or self._ring_events > self._limits.ring_events
+        ):
+            oldest = self._ring.popleft()
+            self._ring_bytes -= len(oldest.joined)
+            self._ring_events -= oldest.count
+
+
+def _cut(batch: Batch, first: int) -> Batch:
+    """The end of `batch`, from `first` on."""
+    frames = split_frames(batch.joined)[first - batch.first :]
+    return Batch(batch.room_id, first, len(frames), b"".join(frames))

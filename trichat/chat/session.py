@@ -1,0 +1,319 @@
+"""A session: one client's identity, its rooms, and its commands in the order in which they came."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import trio
+
+from trichat.chat.committer import Submission
+from trichat.chat.ports import StoreUnavailable
+from trichat.chat.room import Room
+from trichat.core.closing import BAD_FRAMES, RATE_LIMIT_IGNORED, CloseReason
+from trichat.core.codec import Frame, encode_reply
+from trichat.core.errors import CommandId, Refusal
+from trichat.core.events import CidReused, RoomGone
+from trichat.core.names import RoomName, UserId
+from trichat.core.parse import Parsed, parse_command
+from trichat.core.rate import RecentCount, TokenBucket
+from trichat.core.replies import Ack, Caution, Reply, error_of
+
+if TYPE_CHECKING:
+    from trichat.chat.hub import Hub
+    from trichat.chat.replay import Replay
+
+#: What a command returns that has to wait: run by the session's own task, later commands behind it.
+Waiting = Callable[[], Awaitable[None]]
+#: Starts a task in the connection's nursery.
+Start = Callable[..., None]
+
+#: Commands handled by the session's task between two checkpoints.
+_TURN_COMMANDS: Final = 50
+
+
+class Outbox(Protocol):
+    """Where a client's frames go; what each method promises is said at `edge.outbox.Outbox`."""
+
+    def post(self, frame: Frame) -> bool: ...
+
+    def post_asked(self, frame: Frame) -> None: ...
+
+    def post_ephemeral(self, frame: Frame) -> None: ...
+
+    async def refilled(self) -> None: ...
+
+
+class Membership:
+    """That a connection listens to a room."""
+
+    __slots__ = ("left", "room")
+
+    def __init__(self, room: Room) -> None:
+        self.room = room
+        self.left = False  # a replay under way stops
+
+
+class Session:
+    """One connection's part in the chat. No method waits, except the tasks that it starts in the connection.
+
+    `take` is given each text frame. Most commands are done at once; one that waits for the store is given to
+    a task of the session's, and what comes behind it waits for it: commands take effect in the order sent.
+    `on_end` is called once, when the session decides to close the connection.
+    """
+
+    __slots__ = (
+        "_bad_frames", "_bucket", "_dispatch", "_on_end", "_pending", "_pending_bytes", "_rate_limited", "_relief",
+        "_replays", "_start", "ended", "failed_auths", "hub", "id", "memberships", "named", "outbox", "unacked",
+        "user", "user_id", "withdrawn",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        hub: Hub,
+        outbox: Outbox,
+        dispatch: Callable[[Session, Any], Waiting | None],
+        *,
+        start: Start,
+        on_end: Callable[[CloseReason], None],
+    ) -> None:
+        self.hub = hub
+        self.outbox = outbox
+        self.id = "s_" + hub.chance.label(8)
+        self.user_id: UserId | None = None
+        self.user: str | None = None
+        self.named = False  # holds a reserved name, which its use keeps reserved
+        self.memberships: dict[RoomName, Membership] = {}
+        self.unacked = 0  # sends that are not answered
+        self.ended: CloseReason | None = None
+        self.withdrawn = False  # the connection broke: see committer.Sender
+        self.failed_auths = 0
+        self._dispatch = dispatch
+        self._start = start
+        self._on_end = on_end
+        self._pending: deque[bytes] | None = None  # frames behind a command that waits; None: none does
+        self._pending_bytes = 0
+        self._replays: deque[Replay] | None = None
+        self._relief: trio.Event | None = None
+        self._bad_frames: RecentCount | None = None
+        self._bucket: TokenBucket | None = None
+        self._rate_limited = 0  # refusals in a row
+
+    # what comes in
+
+    def take(self, frame: bytes) -> None:
+        """Handle a text frame, or put it behind the command that waits."""
+        if self.ended is not None:
+            return
+        if self._pending is not None:
+            self._pending.append(frame)
+            self._pending_bytes += len(frame)
+            return
+        waiting = self._begin(frame)
+        if waiting is not None:
+            self._pending = deque()
+            self._start(self._run_pending, waiting)
+
+    def bad_frame(self, refusal: Refusal) -> None:
+        """A frame that is no command at all: an error, and the tenth in a minute ends the connection."""
+        limits = self.hub.limits
+        if self._bad_frames is None:
+            self._bad_frames = RecentCount(limits.bad_frames, limits.bad_frames_s)
+        self.refuse(refusal)
+        if self._bad_frames.add(trio.current_time()):
+            self.close(BAD_FRAMES)
+
+    @property
+    def congested(self) -> bool:
+        """So much waits that nothing more should be read from the client for now."""
+        limits = self.hub.limits
+        return self.unacked >= limits.unacked_sends or (
+            self._pending is not None
+            and (len(self._pending) >= limits.pending_commands or self._pending_bytes >= limits.pending_bytes)
+        )
+
+    async def relieved(self) -> None:
+        """Wait until the session is congested no more, or has ended."""
+        while self.congested and self.ended is None:
+            self._relief = trio.Event()
+            await self._relief.wait()
+
+    async def settled(self) -> None:
+        """Wait until every command that came has been handled."""
+        while self._pending is not None and self.ended is None:
+            self._relief = trio.Event()
+            await self._relief.wait()
+
+    # what goes out
+
+    def post(self, frame: Frame) -> None:
+        """Send what answers the client; a client that lets answers pile up is not slow but asks too much: see
+        `congested`."""
+        self.outbox.post_asked(frame)
+
+    def reply(self, reply: Reply) -> None:
+        self.post(encode_reply(reply))
+
+    def refuse(self, refusal: Refusal, command_id: CommandId = None, room: str | None = None) -> None:
+        self.reply(error_of(refusal, command_id, room))
+
+    def close(self, reason: CloseReason) -> None:
+        """End the connection for `reason`; the first one counts."""
+        if self.ended is None:
+            self.ended = reason
+            self._relieve()
+            self._on_end(reason)
+
+    def gone(self, *, clean: bool) -> None:
+        """The connection has ended: leave all rooms. Unless `clean`, what waits to be stored is withdrawn."""
+        self.withdrawn = not clean
+        for membership in list(self.memberships.values()):
+            self.leave(membership)
+
+    # rooms
+
+    def enter(self, room: Room) -> Membership:
+        """Become a listener of `room`; nothing of it comes before `attach` or a replay."""
+        assert self.user_id is not None
+        assert self.user is not None
+        membership = self.memberships[room.name] = Membership(room)
+        self.hub.presence.come(room, self.user_id, self.user)
+        return membership
+
+    def leave(self, membership: Membership) -> None:
+        """Be a listener of the room no more."""
+        assert self.user_id is not None
+        membership.left = True
+        membership.room.detach(self)
+        del self.memberships[membership.room.name]
+        self.hub.presence.go(membership.room, self.user_id)
+
+    def start_replay(self, replay: Replay) -> None:
+        """Have the room's missing events sent as the connection drains, one room after the other."""
+        if self._replays is None:
+            self._replays = deque((replay,))
+            self._start(self._run_replays)
+        else:
+            self._replays.append(replay)
+
+    # the committer's answers (committer.Sender)
+
+    def acknowledged(self, submission: Submission, seq: int, *, repeated: bool) -> bytes:
+        draft = submission.draft
+        ack = Ack(id=submission.command_id, room=draft.room, seq=seq, cid=draft.cid, dup=repeated)
+        return encode_reply(ack)
+
+    def post_acks(self, frames: Sequence[bytes]) -> None:
+        self._answered(len(frames))
+        self.post(Frame(b"".join(frames)))
+
+    def refused(self, submission: Submission, outcome: CidReused | RoomGone) -> None:
+        self._answered(1)
+        if isinstance(outcome, CidReused):
+            said = f"this cid was used for seq {outcome.seq} with other content; take a new cid"
+            self.refuse(Refusal("cid_reused", said, field="cid"), submission.command_id)
+        else:
+            self.refuse(Refusal("no_such_room", "the room is gone; join it again"), submission.command_id)
+
+    def unavailable(self, submission: Submission) -> None:
+        self._answered(1)
+        self.refuse(store_away(), submission.command_id)
+
+    # tasks and details
+
+    def _answered(self, count: int) -> None:
+        self.unacked -= count
+        self._relieve()
+
+    def _relieve(self) -> None:
+        if self._relief is not None:
+            self._relief.set()
+            self._relief = None
+
+    def _begin(self, frame: bytes) -> Waiting | None:
+        """Parse and handle one frame; what has to wait is returned."""
+        try:
+            parsed = parse_command(frame, self.hub.limits.id_chars)
+        except Refusal as refusal:
+            if refusal.code == "bad_frame":
+                self.bad_frame(refusal)
+            else:
+                self.refuse(refusal)
+            return None
+        if not self._within_rate(parsed.command.id):
+            return None
+        return self._handle(parsed)
+
+    def _handle(self, parsed: Parsed) -> Waiting | None:
+        try:
+            waiting = self._dispatch(self, parsed.command)
+        except Refusal as refusal:
+            self.refuse(refusal, parsed.command.id)
+            waiting = None
+        if waiting is not None:
+            return lambda: self._finish(waiting, parsed)
+        if parsed.unknown:
+            self._warn(parsed)
+        return None
+
+    async def _finish(self, waiting: Waiting, parsed: Parsed) -> None:
+        try:
+            await waiting()
+        except Refusal as refusal:
+            self.refuse(refusal, parsed.command.id)
+        except StoreUnavailable:
+            self.refuse(store_away(), parsed.command.id)
+        self._warn(parsed)
+
+    def _warn(self, parsed: Parsed) -> None:
+        for field in parsed.unknown:
+            said = f"{parsed.command.__struct_config__.tag} has no field {field}; it was ignored"
+            self.reply(Caution(re=parsed.command.id, code="unknown_field", field=field, message=said))
+
+    def _within_rate(self, command_id: CommandId) -> bool:
+        limits = self.hub.limits
+        if limits.commands_per_s == float("inf"):
+            return True
+        now = trio.current_time()
+        if self._bucket is None:
+            self._bucket = TokenBucket(limits.commands_per_s, limits.command_burst, now)
+        wait_s = self._bucket.take(now)
+        if not wait_s:
+            self._rate_limited = 0
+            return True
+        self._rate_limited += 1
+        after_ms = int(wait_s * 1000) + 1
+        said = f"too many commands; at most {limits.commands_per_s:g} a second"
+        self.refuse(Refusal("rate_limited", said, retry_after_ms=after_ms), command_id)
+        if self._rate_limited >= limits.ignored_rate_limits:
+            self.close(RATE_LIMIT_IGNORED)
+        return False
+
+    async def _run_pending(self, waiting: Waiting) -> None:
+        await waiting()
+        handled = 0
+        while self._pending and self.ended is None:
+            frame = self._pending.popleft()
+            self._pending_bytes -= len(frame)
+            self._relieve()
+            next_waiting = self._begin(frame)
+            if next_waiting is not None:
+                await next_waiting()
+            handled += 1
+            if handled % _TURN_COMMANDS == 0:
+                await trio.lowlevel.checkpoint()
+                await self.outbox.refilled()
+        self._pending = None
+        self._relieve()
+
+    async def _run_replays(self) -> None:
+        while self._replays:
+            await self._replays.popleft().run(self)
+        self._replays = None
+
+
+def store_away() -> Refusal:
+    """What a client hears while PostgreSQL is away."""
+    said = "the store does not answer; repeat it in a moment (a send with the same cid counts once)"
+    return Refusal("unavailable", said, retry_after_ms=500)

@@ -1,0 +1,1 @@
+"""Sockets: the front door, connections, the outbox, plain HTTP answers."""

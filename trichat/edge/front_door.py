@@ -1,0 +1,254 @@
+"""The front door: one port; accepts, caps, reads each request's head, and shows every caller to its room."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import ipaddress
+import logging
+import socket
+import struct
+from collections import Counter
+from collections.abc import Collection, Sequence
+from typing import Final
+
+import trio
+
+from trichat.chat.hub import Hub
+from trichat.core.closing import DRAINING
+from trichat.core.limits import Limits
+from trichat.edge.answers import Readiness, answer, http_response, refusal_response
+from trichat.edge.connection import Connection
+from trichat.edge.handshake import shake_hands
+from trichat.edge.head import HeadRefused, check_upgrade, parse_head
+
+log = logging.getLogger("trichat.front_door")
+
+#: Connections that the kernel holds for us; it caps this at net.core.somaxconn.
+_BACKLOG: Final = 4096
+#: Connections accepted in a row before others get a turn.
+_ACCEPT_TURN: Final = 64
+#: What accept() says when the machine is short of something; any other error ends one caller only.
+_SHORT: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_SHORT_PAUSE_S: Final = 0.1
+#: Seconds between two rounds of the keeper over all connections.
+_KEEP_S: Final = 1.0
+#: Close with a reset: SO_LINGER on, 0 seconds.
+_RESET: Final = struct.pack("ii", 1, 0)
+
+
+def listen(host: str, port: int) -> list[socket.socket]:
+    """Listening sockets at all addresses of `host`. Raises OSError; the first one's port counts when `port` is 0."""
+    listeners: list[socket.socket] = []
+    for family, kind, proto, _, address in socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    ):
+        sock = socket.socket(family, kind, proto)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            if port == 0 and listeners:
+                address = (address[0], listeners[0].getsockname()[1], *address[2:])  # noqa: PLW2901
+            sock.bind(address)
+            sock.listen(_BACKLOG)
+            sock.setblocking(False)
+        except OSError:
+            sock.close()
+            for other in listeners:
+                other.close()
+            raise
+        listeners.append(sock)
+    return listeners
+
+
+class FrontDoor:
+    """Serves every connection of a node, each in a task of its own that no other can harm."""
+
+    def __init__(self, hub: Hub, readiness: Readiness, *, allowed_origins: Collection[str] = ()) -> None:
+        self._hub = hub
+        self._limits: Limits = hub.limits
+        self._readiness = readiness
+        self._allowed_origins = frozenset(allowed_origins)
+        self._callers: Counter[str] = Counter()  # open connections, by address
+        self._open = 0
+        self._empty = trio.Event()
+        self._accepting = trio.CancelScope()
+        self.connections: dict[Connection, None] = {}
+
+    async def run(
+        self, listeners: Sequence[socket.socket], *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Accept and serve until cancelled; accept until `stop_accepting`. Closes the listeners."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._run_keeper)
+            try:
+                with self._accepting:
+                    async with trio.open_nursery() as accepting:
+                        for listener in listeners:
+                            accepting.start_soon(self._accept, listener, nursery)
+                        task_status.started()
+            finally:
+                for listener in listeners:
+                    trio.lowlevel.notify_closing(listener)
+                    listener.close()
+
+    def stop_accepting(self) -> None:
+        """New callers are refused by the kernel from now on."""
+        self._accepting.cancel(reason="draining")
+
+    async def drain(self, spread_s: float) -> None:
+        """Ask every client to leave, and to come back at its own moment of the next `spread_s` seconds.
+
+        Returns when the last one is gone; each has `farewell_s`.
+        """
+        for connection in list(self.connections):
+            after_ms = int(self._hub.chance.fraction() * spread_s * 1000)
+            connection.end(DRAINING, after_ms)
+        while self.connections:
+            self._empty = trio.Event()
+            await self._empty.wait()
+
+    async def serve_stream(self, stream: trio.abc.Stream, address: str, sock: socket.socket | None = None) -> None:
+        """Serve one accepted connection and close it. Never raises but for a cancellation: one failure stays one."""
+        self._open += 1
+        self._callers[address] += 1
+        try:
+            await self._serve(stream, sock, address)
+        except Exception:
+            log.exception("a bug ended a connection at the door")
+        finally:
+            self._open -= 1
+            self._callers[address] -= 1
+            if not self._callers[address]:
+                del self._callers[address]
+            await trio.aclose_forcefully(stream)
+
+    async def _serve(self, stream: trio.abc.Stream, sock: socket.socket | None, address: str) -> None:
+        if self._over_capacity(address):
+            await self._respond(stream, http_response(503, "too many connections; come back later\n"))
+            return
+        raw = b""
+        with trio.move_on_after(self._limits.head_s):
+            raw = await self._read_head(stream, sock)
+        if not raw:
+            return
+        try:
+            head = parse_head(raw)
+            if not head.is_upgrade:
+                await self._respond(stream, await answer(head, self._readiness))
+                return
+            check_upgrade(head, self._allowed_origins)
+        except HeadRefused as refused:
+            await self._respond(stream, refusal_response(refused))
+            return
+        if self._hub.draining:
+            await self._respond(stream, http_response(503, "this node is stopping; try another\n"))
+            return
+        await self._serve_websocket(raw, stream, sock)
+
+    async def _serve_websocket(self, raw: bytes, stream: trio.abc.Stream, sock: socket.socket | None) -> None:
+        accepted = False
+        with trio.move_on_after(self._limits.handshake_s):
+            accepted = await shake_hands(raw, stream)
+        if not accepted:
+            return
+        connection = Connection(self._hub, stream, sock)
+        self.connections[connection] = None
+        try:
+            await connection.run()
+        finally:
+            del self.connections[connection]
+            if not self.connections:
+                self._empty.set()
+        if connection.cut_off and sock is not None:
+            _reset(sock)
+
+    async def _read_head(self, stream: trio.abc.Stream, sock: socket.socket | None) -> bytes:
+        """Bytes up to and with the empty line; empty when the client left. Raises nothing for a bad one.
+
+        Nothing after the head is read from a socket, so that the frames behind it stay there for the reader.
+        """
+        raw = b""
+        while len(raw) <= self._limits.head_bytes:
+            chunk = await _receive_head(stream, sock)
+            if not chunk:
+                return b""
+            raw += chunk
+            if b"\r\n\r\n" in raw:
+                return raw
+        await self._respond(stream, http_response(431, f"a request head is at most {self._limits.head_bytes} bytes\n"))
+        return b""
+
+    async def _respond(self, stream: trio.abc.Stream, response: bytes) -> None:
+        with trio.move_on_after(self._limits.farewell_s):
+            try:
+                await stream.send_all(response)
+                if isinstance(stream, trio.SocketStream):
+                    await stream.send_eof()
+                    while await stream.receive_some(4096):
+                        pass  # closing with unread bytes would reset the answer away
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                pass
+
+    def _over_capacity(self, address: str) -> bool:
+        limits = self._limits
+        return self._open > limits.connections or self._callers[address] > limits.connections_per_address
+
+    async def _accept(self, listener: socket.socket, nursery: trio.Nursery) -> None:
+        while True:
+            await trio.lowlevel.wait_readable(listener)
+            for _ in range(_ACCEPT_TURN):
+                try:
+                    sock, peer = listener.accept()
+                except BlockingIOError:
+                    break
+                except OSError as error:
+                    if error.errno in _SHORT:
+                        log.warning("cannot accept: %s", error.strerror)
+                        await trio.sleep(_SHORT_PAUSE_S)
+                    break
+                sock.setblocking(False)
+                stream = trio.SocketStream(trio.socket.from_stdlib_socket(sock))
+                nursery.start_soon(self.serve_stream, stream, caller_of(peer[0]), sock)
+
+    async def _run_keeper(self) -> None:
+        while True:
+            await trio.sleep(_KEEP_S)
+            now = trio.current_time()
+            for count, connection in enumerate(list(self.connections)):
+                connection.keep(now)
+                if count % 1000 == 999:
+                    await trio.lowlevel.checkpoint()
+
+
+def caller_of(address: str) -> str:
+    """What counts as one address for the caps: an IPv4 address, an IPv6 /64."""
+    parsed = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
+    if parsed.version == 4:
+        return address
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.ip_network((parsed, 64), strict=False))
+
+
+async def _receive_head(stream: trio.abc.Stream, sock: socket.socket | None) -> bytes:
+    """Some bytes of the head: of a socket, no more than up to its end."""
+    if sock is None:
+        return bytes(await stream.receive_some(4096))
+    while True:
+        await trio.lowlevel.wait_readable(sock)
+        try:
+            seen = sock.recv(4096, socket.MSG_PEEK)
+            end = seen.find(b"\r\n\r\n")
+            return sock.recv(len(seen) if end < 0 else end + 4)
+        except BlockingIOError:
+            continue
+        except OSError:
+            return b""
+
+
+def _reset(sock: socket.socket) -> None:
+    """Close with a reset: the kernel keeps nothing for whoever did not take the last words."""
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)

@@ -1,0 +1,116 @@
+"""The head of a request, checked as bytes before any library sees it: nothing odd gets further."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Collection, Mapping
+from typing import Final
+
+from msgspec import Struct
+
+#: The path of the WebSocket endpoint.
+WS_PATH: Final = "/ws"
+
+_REQUEST_LINE: Final = re.compile(rb"([A-Z]{1,16}) (/[!-~]*) HTTP/1\.([01])")
+_HEADER: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([ -~\t]*?)[ \t]*")
+_HOST: Final = re.compile(r"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
+
+
+class Head(Struct, frozen=True):
+    """A well-formed request head: header names in lower case, each at most once."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+
+    @property
+    def is_upgrade(self) -> bool:
+        return "upgrade" in self.headers
+
+
+class HeadRefused(Exception):
+    """The head is answered with `status` and `said`, and the connection is closed."""
+
+    def __init__(self, status: int, said: str) -> None:
+        super().__init__(status, said)
+        self.status = status
+        self.said = said
+
+
+def parse_head(raw: bytes) -> Head:
+    """The head in `raw`, which ends with the empty line. Raises HeadRefused (400)."""
+    if not raw.isascii():
+        raise HeadRefused(400, "a request head is ASCII")
+    request_line, *lines = raw.removesuffix(b"\r\n\r\n").split(b"\r\n")
+    parts = _REQUEST_LINE.fullmatch(request_line)
+    if parts is None:
+        raise HeadRefused(400, "that is no HTTP/1.1 request; try websocat ws://HOST:PORT/ws")
+    headers = _parse_headers(lines)
+    host = headers.get("host", "")
+    if not _HOST.fullmatch(host):
+        raise HeadRefused(400, "a request has one Host header, such as Host: localhost:8080")
+    return Head(parts[1].decode(), parts[2].decode().split("?")[0], headers)
+
+
+def _parse_headers(lines: list[bytes]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for line in lines:
+        parts = _HEADER.fullmatch(line)
+        if parts is None:
+            raise HeadRefused(400, "a header line is malformed")
+        name = parts[1].decode().lower()
+        if name in headers:
+            if name in ("host", "content-length", "origin") or name.startswith("sec-websocket"):
+                raise HeadRefused(400, f"{name} stands there twice")
+            headers[name] += ", " + parts[2].decode()
+        else:
+            headers[name] = parts[2].decode()
+    return headers
+
+
+def check_upgrade(head: Head, allowed_origins: Collection[str], *, tls: bool = False) -> None:
+    """Whether `head` may become a WebSocket. Raises HeadRefused that says what is wrong."""
+    if head.path != WS_PATH:
+        raise HeadRefused(404, f"the WebSocket endpoint is {WS_PATH}")
+    if head.method != "GET":
+        raise HeadRefused(405, "an upgrade is a GET")
+    if head.headers["upgrade"].lower() != "websocket" or "upgrade" not in _tokens(head, "connection"):
+        raise HeadRefused(400, "a WebSocket wants Upgrade: websocket and Connection: Upgrade")
+    if head.headers.get("sec-websocket-version") != "13":
+        raise HeadRefused(426, "a WebSocket wants Sec-WebSocket-Version: 13")
+    if not _is_key(head.headers.get("sec-websocket-key", "")):
+        raise HeadRefused(400, "a WebSocket wants a Sec-WebSocket-Key: 16 bytes in base64")
+    check_no_body(head)
+    _check_origin(head, allowed_origins, tls=tls)
+
+
+def check_no_body(head: Head) -> None:
+    """Nothing here takes a body. Raises HeadRefused."""
+    if head.headers.get("content-length", "0") != "0" or "transfer-encoding" in head.headers:
+        raise HeadRefused(413, "this request takes no body")
+
+
+def _check_origin(head: Head, allowed: Collection[str], *, tls: bool) -> None:
+    """Browsers name the page's origin: only our own and those of `--allow-origin` may connect.
+
+    Compared whole, so that neither a suffix, another port, `null` nor a scheme slips through.
+    """
+    origin = head.headers.get("origin")
+    if origin is None or origin in allowed:
+        return
+    own = f"{'https' if tls else 'http'}://{head.headers['host']}"
+    if origin.lower() != own.lower():
+        raise HeadRefused(403, "this page may not connect; allow it with --allow-origin")
+
+
+def _tokens(head: Head, name: str) -> set[str]:
+    return {token.strip().lower() for token in head.headers.get(name, "").split(",")}
+
+
+def _is_key(key: str) -> bool:
+    try:
+        return len(key) == 24 and len(base64.b64decode(key, validate=True)) == 16
+    except binascii.Error:
+        return False

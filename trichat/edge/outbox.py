@@ -1,0 +1,211 @@
+"""The one thing that writes to a connection: whole frames, in order, never waiting for the client."""
+
+from __future__ import annotations
+
+import socket
+from collections import deque
+from collections.abc import Callable
+
+import trio
+
+from trichat.core.codec import Frame, split_frames
+from trichat.core.limits import Limits
+
+#: Bytes handed to the socket in one call when a queue is drained.
+_WRITE_BYTES = 262_144
+
+
+class Outbox:
+    """Frames on their way to one client.
+
+    `post` never waits. With nothing queued it writes to the socket at once, without blocking; what the
+    socket does not take is queued, and the writer task drains it. A connection without a socket of its own
+    (TLS, or the in-memory streams of tests) is written by the writer task alone.
+
+    A frame is taken whole or refused whole, so that none is ever torn by a cancellation.
+    """
+
+    __slots__ = (
+        "_broken", "_half", "_limits", "_queue", "_refill", "_send", "_sending",
+        "_socket", "_stream", "_work", "queued",
+    )  # fmt: skip
+
+    def __init__(self, stream: trio.abc.Stream, sock: socket.socket | None, limits: Limits) -> None:
+        self._stream = stream
+        self._socket = sock
+        self._send: Callable[[bytes | memoryview], int] | None = None if sock is None else sock.send
+        self._limits = limits
+        self._queue: deque[bytes] | None = None  # None: nothing waits, which is nearly always so
+        self._half = 0  # bytes of the queue's first element that the socket has taken
+        self._work: trio.Event | None = None  # the writer waits for it
+        self._sending: trio.CancelScope | None = None  # a send_all under way, which a cancellation must not tear
+        self._refill: trio.Event | None = None  # who was asked for a page waits for it
+        self._broken = False  # the client is gone; its reader will notice
+        self.queued = 0  # bytes that wait
+
+    def post(self, frame: Frame) -> bool:
+        """Send a frame, or several joined. False when the queue is full of live events: the client is slow."""
+        if self._queue is None:
+            if self._send is not None:
+                try:
+                    sent = self._send(frame)
+                except BlockingIOError:
+                    sent = 0
+                except OSError:
+                    self._broken = True
+                    return True
+                if sent == len(frame):
+                    return True
+                self._begin_queue(frame, sent)
+                return True
+            if not self._broken:
+                self._begin_queue(frame, 0)
+            return True
+        if self.queued + len(frame) > self._limits.outbox_bytes:
+            return False
+        self._queue.append(frame)
+        self.queued += len(frame)
+        return True
+
+    def post_ephemeral(self, frame: Frame) -> None:
+        """Send a push that has no number; dropped when more than `outbox_ephemeral_bytes` wait."""
+        if self.queued <= self._limits.outbox_ephemeral_bytes:
+            self.post(frame)
+
+    def post_asked(self, frame: Frame) -> None:
+        """Send what the client asked for, however much waits: the caller has waited for `refilled`."""
+        if self._queue is None:
+            self.post(frame)
+        else:
+            self._queue.append(frame)
+            self.queued += len(frame)
+
+    async def refilled(self) -> None:
+        """Wait until less than `outbox_refill_bytes` is queued: replays and pages are pulled, not pushed."""
+        while self.queued >= self._limits.outbox_refill_bytes and not self._broken:
+            if self._refill is None:
+                self._refill = trio.Event()
+            await self._refill.wait()
+
+    async def run_writer(self) -> None:
+        """Drain the queue whenever there is one. Lives until cancelled, which tears no frame of a socket's."""
+        while True:
+            if self._queue is None:
+                self._work = trio.Event()
+                await self._work.wait()
+                self._work = None
+            elif self._socket is not None:
+                await trio.lowlevel.wait_writable(self._socket)
+                self._flush()
+            else:
+                await self._write_stream()
+
+    def stop_writing(self) -> None:
+        """Call before cancelling the writer: a send that is under way gets `farewell_s` to end."""
+        if self._sending is not None:
+            self._sending.deadline = min(self._sending.deadline, trio.current_time() + self._limits.farewell_s)
+
+    def begin_farewell(self, last_words: Frame) -> None:
+        """Drop what waits, except the rest of a frame that is half written, and put `last_words` after it."""
+        rest = self._rest_of_half_frame()
+        self._queue, self._half, self.queued = None, 0, 0
+        if self._broken:
+            return
+        if rest:
+            self._begin_queue(Frame(rest), 0)
+            self.post_asked(last_words)
+        else:
+            self.post(last_words)
+
+    async def drained(self) -> None:
+        """Write what is queued, without a writer task: for the farewell. Raises trio.BrokenResourceError."""
+        while self._queue is not None:
+            if self._socket is not None:
+                await trio.lowlevel.wait_writable(self._socket)
+                self._flush()
+            else:
+                await self._write_stream()
+        if self._broken:
+            raise trio.BrokenResourceError
+
+    def _begin_queue(self, frame: Frame, sent: int) -> None:
+        self._queue = deque((frame,))
+        self._half = sent
+        self.queued = len(frame) - sent
+        if self._work is not None:
+            self._work.set()
+
+    def _flush(self) -> None:
+        """Give the socket as much as it takes, without waiting."""
+        assert self._queue is not None
+        assert self._send is not None
+        try:
+            while self._queue:
+                self._join_first()
+                sent = self._send(memoryview(self._queue[0])[self._half :])
+                self._written(sent)
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._lose()
+        self._settle()
+
+    async def _write_stream(self) -> None:
+        assert self._queue is not None
+        self._join_first()
+        chunk = self._queue[0]
+        try:
+            # shielded, since a cancelled send_all may have written half a frame; `stop_writing` sets its clock
+            with trio.CancelScope(shield=True) as self._sending:
+                await self._stream.send_all(chunk)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            self._lose()
+        else:
+            if self._sending.cancelled_caught:
+                self._lose()  # how much was written is unknown: nothing may follow
+            else:
+                self._written(len(chunk))
+        finally:
+            self._sending = None
+        self._settle()
+
+    def _join_first(self) -> None:
+        """Make one buffer of the first frames: one system call for many messages."""
+        assert self._queue is not None
+        if self._half or len(self._queue) == 1:
+            return
+        size, taken = 0, []
+        while self._queue and size < _WRITE_BYTES:
+            taken.append(self._queue.popleft())
+            size += len(taken[-1])
+        self._queue.appendleft(b"".join(taken))
+
+    def _written(self, count: int) -> None:
+        assert self._queue is not None
+        self._half += count
+        self.queued -= count
+        if self._half == len(self._queue[0]):
+            self._queue.popleft()
+            self._half = 0
+
+    def _lose(self) -> None:
+        self._broken = True
+        self._queue, self._half, self.queued = None, 0, 0
+
+    def _settle(self) -> None:
+        if not self._queue:
+            self._queue = None
+        if self._refill is not None and (self._broken or self.queued < self._limits.outbox_refill_bytes):
+            self._refill.set()
+            self._refill = None
+
+    def _rest_of_half_frame(self) -> bytes:
+        """What is missing of the frame that the socket has taken in part. Buffers start with a whole frame."""
+        if not self._queue or not self._half:
+            return b""
+        at = 0
+        for frame in split_frames(self._queue[0]):
+            at += len(frame)
+            if at >= self._half:
+                break
+        return self._queue[0][self._half : at]
