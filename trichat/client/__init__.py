@@ -1,0 +1,60 @@
+"""The Python client: resumes by itself, repeats with the same `cid`, comes back as the close codes say.
+
+async with open_client("ws://localhost:8080/ws", name="ann") as client:
+    await client.join("lobby")
+    await client.send("lobby", "hello")
+    async for event in client.events():
+        ...
+"""
+
+from trichat.client.client import REPEATABLE, Client, open_client
+from trichat.client.errors import (
+    ClientError,
+    ConnectionLost,
+    Ended,
+    EventsUnread,
+    OutOfOrder,
+    Refused,
+    Unreachable,
+)
+from trichat.client.events import (
+    ClientEvent,
+    Connected,
+    Disconnected,
+    GapEvent,
+    GapFilled,
+    LogReset,
+    RoomEvent,
+    RoomLost,
+    StatusChanged,
+    Warned,
+)
+from trichat.client.options import ClientOptions
+from trichat.client.replies import EventsPage, HistoryPage, Sent
+
+__all__ = [
+    "REPEATABLE",
+    "Client",
+    "ClientError",
+    "ClientEvent",
+    "ClientOptions",
+    "Connected",
+    "ConnectionLost",
+    "Disconnected",
+    "Ended",
+    "EventsPage",
+    "EventsUnread",
+    "GapEvent",
+    "GapFilled",
+    "HistoryPage",
+    "LogReset",
+    "OutOfOrder",
+    "Refused",
+    "RoomEvent",
+    "RoomLost",
+    "Sent",
+    "StatusChanged",
+    "Unreachable",
+    "Warned",
+    "open_client",
+]

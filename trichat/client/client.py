@@ -1,0 +1,187 @@
+"""The client that applications use: calls that return when the server has answered, and one stream of events."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+import trio
+
+from trichat.client.address import parse_address
+from trichat.client.errors import Ended
+from trichat.client.events import ClientEvent, room_event
+from trichat.client.identity import Identity
+from trichat.client.link import Link
+from trichat.client.options import ClientOptions
+from trichat.client.replies import EventsPage, HistoryPage, Sent
+from trichat.client.state import ClientState
+from trichat.client.wire import open_stream
+from trichat.core.chance import Chance
+from trichat.core.replies import Joined, MembersPage, RoomsPage
+
+#: Commands that can be given again after a lost connection without doing harm. Others need a `cid` for that.
+REPEATABLE: Final = frozenset({"join", "leave", "history", "events", "rooms", "members", "ping", "help"})
+_CID_CHARS: Final = 20  # 100 random bits
+
+
+class Client:
+    """One person's link to the chat, over any number of connections. Made by `open_client`.
+
+    Calls may be made by many tasks at once; each returns when the server has answered. A call that meets a
+    lost connection or a temporary error is repeated until it is answered or cancelled. All raise Refused when
+    the final answer is no, and Ended when the client is over.
+    """
+
+    def __init__(self, state: ClientState, link: Link) -> None:
+        self._state = state
+        self._link = link
+
+    @property
+    def user(self) -> str | None:
+        """Our name; None where guests are not allowed and nobody has logged in."""
+        return self._state.identity.user
+
+    @property
+    def user_id(self) -> str | None:
+        return self._state.identity.user_id
+
+    @property
+    def token(self) -> str | None:
+        """What brings the same person back: give it to a later `open_client`. A secret."""
+        return self._state.identity.token
+
+    @property
+    def connected(self) -> bool:
+        """A connection stands, and all joined rooms are heard again."""
+        return self._state.connected
+
+    @property
+    def welcome(self) -> Mapping[str, Any]:
+        """The last `welcome`: the node, its limits and features."""
+        return self._state.welcome
+
+    @property
+    def repeats(self) -> int:
+        """How many events came again and were dropped; 0 on a connection that was never lost."""
+        return self._state.rooms.repeats
+
+    def position(self, room: str) -> tuple[str, int] | None:
+        """The epoch and the last `seq` put into `events()`, to be given to a later `join`; None if not joined."""
+        return self._state.rooms.position_of(room)
+
+    def events(self) -> AsyncIterator[ClientEvent]:
+        """Everything that happens, in order; each room's events exactly once and without a hole.
+
+        All iterators share one queue: each event goes to one of them. While nobody takes events, the socket is
+        not read. Raises Ended, Refused or OutOfOrder when the client is over, after the last event.
+        """
+        return self._state.inbox
+
+    async def join(self, room: str, since: int | None = None, epoch: str | None = None) -> Joined:
+        """Hear the room from now on, or from what followed `since` (of `epoch`). Repeated joins change nothing.
+
+        Raises Refused, `bad_position` with `frame["head"]` when the position is not of this log.
+        """
+        return msgspec.convert(await self._ask("join", room=room, since=since, epoch=epoch), Joined)
+
+    async def leave(self, room: str) -> None:
+        """Hear the room no more."""
+        await self._ask("leave", room=room)
+
+    async def send(self, room: str, text: str, cid: str | None = None) -> Sent:
+        """Say something in a joined room; returns when it is committed.
+
+        However often it has to be repeated, it counts once: by its `cid`, which is made when none is given. When
+        this is cancelled, it may or may not have been sent.
+        """
+        cid = cid or self._state.chance.label(_CID_CHARS)
+        reply = await self._ask("send", room=room, text=text, cid=cid)
+        return Sent(reply["seq"], cid, reply.get("dup", False))
+
+    async def history(
+        self,
+        room: str,
+        *,
+        before: int | None = None,
+        after: int | None = None,
+        around: int | None = None,
+        limit: int | None = None,
+    ) -> HistoryPage:
+        """A page of messages; the latest when no place is given."""
+        reply = await self._ask("history", room=room, before=before, after=after, around=around, limit=limit)
+        return msgspec.convert(reply, HistoryPage)
+
+    async def events_page(self, room: str, since: int, limit: int | None = None) -> EventsPage:
+        """A page of the room's log, of what followed `since`."""
+        reply = await self._ask("events", room=room, since=since, limit=limit)
+        return EventsPage([room_event(event) for event in reply["events"]], reply["more"])
+
+    async def rooms(self, after: str | None = None, limit: int | None = None) -> RoomsPage:
+        """The rooms there are, by name, after the name `after`."""
+        return msgspec.convert(await self._ask("rooms", after=after, limit=limit), RoomsPage)
+
+    async def members(self, room: str, after: str | None = None, limit: int | None = None) -> MembersPage:
+        """Who is connected to the room, by name, after the name `after`."""
+        return msgspec.convert(await self._ask("members", room=room, after=after, limit=limit), MembersPage)
+
+    async def ping(self) -> None:
+        """Returns when the server has answered."""
+        await self._ask("ping")
+
+    async def help(self, of: str | None = None) -> Mapping[str, Any]:
+        """What the server says of a command, or of all."""
+        return await self._ask("help", of=of)
+
+    async def request(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Any command, `type` and all, and its reply; the `id` is ours.
+
+        It is repeated only if it is one of REPEATABLE or has a `cid`; otherwise ConnectionLost is raised when the
+        connection goes first, and Refused for all errors but `rate_limited`.
+        """
+        repeatable = fields.get("type") in REPEATABLE or fields.get("cid") is not None
+        return await self._state.ask(fields, repeatable=repeatable)
+
+    async def _ask(self, kind: str, **fields: object) -> Mapping[str, Any]:
+        given = {name: value for name, value in fields.items() if value is not None}
+        return await self._state.ask({"type": kind, **given}, repeatable=True)
+
+
+@asynccontextmanager
+async def open_client(
+    url: str | Sequence[str],
+    *,
+    name: str | None = None,
+    token: str | None = None,
+    chance: Chance | None = None,
+    connect: Callable[[], Awaitable[trio.abc.Stream]] | None = None,
+    ssl_context: ssl.SSLContext | None = None,
+    options: ClientOptions = ClientOptions(),  # noqa: B008  # frozen
+) -> AsyncIterator[Client]:
+    """A client that is connected, and stays so until the block is left.
+
+    `url` may be several: each new connection goes to the next one. `name` is taken as a guest, `token` brings an
+    earlier guest back. `connect` gives streams in place of TCP. Raises ValueError for an `url` that is none,
+    Unreachable when no first connection can be made, Refused when the name or the token is.
+    """
+    addresses = [parse_address(one) for one in ([url] if isinstance(url, str) else url)]
+    nodes = [(address, connect or partial(open_stream, address, ssl_context)) for address in addresses]
+    state = ClientState(Identity(name, token), options, chance or Chance())
+    link = Link(nodes, state)
+    failure: BaseException | None = None
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(link.run)
+        try:
+            await link.wait_opened()
+            yield Client(state, link)
+        except BaseException as error:  # carried around the nursery, which would wrap it in a group
+            failure = error
+        link.end(Ended(1000, "the client was closed"))
+    try:
+        if failure is not None:
+            raise failure
+    finally:
+        del failure  # or it and its traceback would keep each other alive

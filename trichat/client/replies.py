@@ -1,0 +1,34 @@
+"""What the client's calls return. What the core already has as a type (Joined, lists) is taken from there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from trichat.client.events import RoomEvent
+
+
+class Sent(Struct, frozen=True):
+    """The message is committed as `seq`. `dup`: an earlier attempt with this `cid` had been."""
+
+    seq: int
+    cid: str
+    dup: bool
+
+
+class HistoryPage(Struct, frozen=True):
+    """Messages in their present state, oldest first. `more` is about the direction that was asked for."""
+
+    messages: list[Mapping[str, Any]]
+    more: bool = False
+    more_before: bool = False
+    more_after: bool = False
+
+
+class EventsPage(Struct, frozen=True):
+    """A page of a room's log, oldest first."""
+
+    events: list[RoomEvent]
+    more: bool

@@ -1,0 +1,141 @@
+"""The rooms that the client hears: what frames do to their positions, and what reaches the application."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import trio
+
+from trichat.client.errors import OutOfOrder, Refused
+from trichat.client.events import GapEvent, GapFilled, LogReset, RoomEvent, RoomLost, room_event
+from trichat.client.inbox import Inbox
+from trichat.client.options import ClientOptions
+from trichat.client.positions import RoomPosition, Verdict
+
+Frame = Mapping[str, Any]
+ReadPage = Callable[[str, int], Awaitable[list[RoomEvent]]]
+
+
+class Rooms:
+    """One position per joined room. Frames are taken at once, in the order in which they came.
+
+    Methods that take a frame raise OutOfOrder when the server left out numbers without a word.
+    """
+
+    def __init__(self, options: ClientOptions, inbox: Inbox) -> None:
+        self._options = options
+        self._inbox = inbox
+        self._positions: dict[str, RoomPosition[RoomEvent]] = {}
+        self._holes_open = trio.Event()
+        self.repeats = 0  # events that came again and were dropped
+
+    def resume_fields(self) -> dict[str, dict[str, object]]:
+        """What `resume` is to say: all rooms with their positions."""
+        return {name: {"since": room.seq, "epoch": room.epoch} for name, room in self._positions.items()}
+
+    def position_of(self, room: str) -> tuple[str, int] | None:
+        """The epoch and the `seq` of the last event handed on; None when the room is not joined."""
+        position = self._positions.get(room)
+        return None if position is None else (position.epoch, position.seq)
+
+    def joined(self, frame: Frame, since: int | None) -> None:
+        """We hear the room: from `since`, else from the head that is named. A known room stays as it is."""
+        name = frame["room"]
+        if name not in self._positions:
+            self._hear(name, frame["epoch"], frame["seq"] if since is None else since)
+
+    def event(self, frame: Frame) -> None:
+        """A push with `seq`."""
+        position = self._positions.get(frame["room"])
+        if position is None:
+            return  # left meanwhile
+        event = room_event(frame)
+        self._apply(position, position.offer(event.seq, event), event)
+
+    def gap(self, frame: Frame) -> None:
+        """The server leaves out a run of events: page them, or tell the application."""
+        position = self._positions.get(frame["room"])
+        if position is None:
+            return
+        first, last = frame["from"], frame["to"]
+        verdict = position.open_hole(first, last)
+        if verdict is Verdict.HOLE:
+            raise OutOfOrder(position.room, position.seq + 1, first)
+        if verdict is Verdict.REPEAT:
+            return
+        if self._options.fill_gaps:
+            self._holes_open.set()
+        else:
+            position.close_hole()
+            position.skip(last)
+            self._inbox.put(GapEvent(position.room, first, last, frame.get("messages", 0)))
+
+    def reset(self, room: str, epoch: str, head: int) -> None:
+        """The room's log is another one: hear it from its head."""
+        self._hear(room, epoch, head)
+        self._inbox.put(LogReset(room, epoch, head))
+
+    def lose(self, room: str, code: str, message: str) -> None:
+        """The room is not heard any more."""
+        if self._positions.pop(room, None) is not None:
+            self._inbox.put(RoomLost(room, code, message))
+
+    def leave(self, room: str) -> None:
+        """As `lose`, on our own wish: no event tells of it."""
+        self._positions.pop(room, None)
+
+    def disconnected(self) -> None:
+        """The holes are forgotten with the connection: the next one tells of them anew."""
+        for position in self._positions.values():
+            position.close_hole()
+
+    async def run_filler(self, read_page: ReadPage) -> None:
+        """Fills holes, one room after the other, with what `read_page(room, since)` gives."""
+        while True:
+            await self._holes_open.wait()
+            self._holes_open = trio.Event()
+            for position in list(self._positions.values()):
+                try:
+                    await self._fill(position, read_page)
+                except Refused as refusal:
+                    self.lose(position.room, refusal.code, refusal.message)
+
+    async def _fill(self, position: RoomPosition[RoomEvent], read_page: ReadPage) -> None:
+        first = position.seq + 1
+        while self._is_filling(position):
+            if position.missing:
+                await self._fill_page(position, await read_page(position.room, position.seq))
+                if not position.missing and self._is_filling(position):
+                    self._inbox.put(GapFilled(position.room, first, position.hole_end))
+                continue
+            await self._inbox.wait_for_room()
+            held = position.next_held()
+            if held is not None:
+                self._inbox.put(held)
+
+    async def _fill_page(self, position: RoomPosition[RoomEvent], page: list[RoomEvent]) -> None:
+        if not page:  # the log ends before an event of which we were told
+            raise OutOfOrder(position.room, position.seq + 1, position.hole_end)
+        for event in page:
+            await self._inbox.wait_for_room()
+            if not self._is_filling(position):
+                return
+            self._apply(position, position.fill(event.seq), event)
+
+    def _is_filling(self, position: RoomPosition[RoomEvent]) -> bool:
+        return position.filling and self._positions.get(position.room) is position
+
+    def _apply(self, position: RoomPosition[RoomEvent], verdict: Verdict, event: RoomEvent) -> None:
+        match verdict:
+            case Verdict.DELIVER:
+                self._inbox.put(event)
+            case Verdict.REPEAT:
+                self.repeats += 1
+            case Verdict.HOLE:
+                raise OutOfOrder(position.room, position.seq + 1, event.seq)
+            case Verdict.HELD:
+                pass
+
+    def _hear(self, room: str, epoch: str, seq: int) -> None:
+        self._positions[room] = RoomPosition(room, epoch, seq, self._options.held_events)
