@@ -18,7 +18,13 @@ from itertools import islice
 from typing import Any, Final
 
 from redis.asyncio.connection import AbstractConnection
-from redis.exceptions import AuthenticationError, AuthenticationWrongNumberOfArgsError, RedisError, ResponseError
+from redis.exceptions import (
+    AuthenticationError,
+    AuthenticationWrongNumberOfArgsError,
+    NoPermissionError,
+    RedisError,
+    ResponseError,
+)
 
 from trichat.bridge.address import Address, Host
 
@@ -26,6 +32,9 @@ from trichat.bridge.address import Address, Host
 _ROOMS_PER_COMMAND: Final = 1_000
 #: Errors that pass by themselves: starting, failing over.
 _PASSING: Final = ("LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN")
+
+_NEEDED: Final = "PUBLISH, SUBSCRIBE, UNSUBSCRIBE and CLIENT REPLY"
+_FOR_SENTINEL: Final = " (those of a Sentinel as ?sentinel_username=…&sentinel_password=…)"
 
 
 class LinkDown(Exception):
@@ -48,11 +57,15 @@ def translating(peer: str) -> Iterator[None]:
 def _translated(error: Exception, peer: str) -> LinkDown:
     text = str(error) or type(error).__name__
     if isinstance(error, AuthenticationError | AuthenticationWrongNumberOfArgsError):
-        return LinkRefused(f"{peer} refuses the login ({text}): put the right user and password into the URL")
+        return LinkRefused(
+            f"{peer} refuses the login ({text}): put the right user and password into the URL{_FOR_SENTINEL}"
+        )
     if _is_untrusted(error):
         return LinkRefused(f"{peer} has a certificate that is not trusted ({text}): name its CA by ssl_ca_certs=FILE")
+    if isinstance(error, NoPermissionError):
+        return LinkRefused(f"{peer} forbids ({text}): allow its user {_NEEDED} on the channels of our prefix")
     if isinstance(error, ResponseError) and not text.startswith(_PASSING):
-        return LinkRefused(f"{peer} refuses a command ({text}): the user needs PUBLISH, SUBSCRIBE and CLIENT REPLY")
+        return LinkRefused(f"{peer} does not take what the URL says, or what we need: {text}")
     return LinkDown(f"{peer}: {text}")
 
 
