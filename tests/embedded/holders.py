@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ import psycopg
 import redis
 
 import trichat
-from trichat.embedded import Account
+from trichat.embedded import Account, Home
 from trichat.embedded.home import first_unreachable
 
 REPOSITORY = Path(trichat.__file__).parent.parent
@@ -26,18 +27,25 @@ LIVELY_S = 20.0
 
 
 class Holder:
-    """A process that holds the services of `data_dir`. `user`: as whom it runs, when the tests run as root."""
+    """A process that holds the services of `data_dir`. `user`: as whom it runs, when the tests run as root.
 
-    def __init__(self, data_dir: Path, wanted: Sequence[str] = (), user: Account | None = None) -> None:
+    `temporary` is the folder for its temporary files.
+    """
+
+    def __init__(
+        self, data_dir: Path, wanted: Sequence[str] = (), user: Account | None = None, *, temporary: Path
+    ) -> None:
         self.began = time.monotonic()
-        self._log = data_dir.with_name(f"{data_dir.name}.{time.monotonic_ns()}.log")
-        with self._log.open("wb") as log:
+        descriptor, name = tempfile.mkstemp(prefix="trichat-holder-", suffix=".log")
+        self._log = Path(name)
+        with open(descriptor, "wb") as log:
             self.process = subprocess.Popen(
                 [*_as_user(user), sys.executable, "-m", "tests.embedded.holder", str(data_dir), *wanted],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 cwd=REPOSITORY,
+                env=os.environ | {"TMPDIR": str(temporary)},
                 start_new_session=True,
             )
         self.database_url = self.redis_url = ""
@@ -92,14 +100,12 @@ def answers(redis_url: str) -> bool:
 
 def processes_of(data_dir: Path) -> dict[int, str]:
     """All processes, of whatever kind, in whose arguments or title the directory, or its cluster, stands."""
-    from trichat.embedded import open_home
-
-    found, home = {}, open_home(data_dir)
+    found, name = {}, Home(data_dir.resolve(), Account(0, 0, None)).name
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
             if entry.name.isdecimal():
                 arguments = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                if str(data_dir) in arguments or home.name in arguments:
+                if str(data_dir) in arguments or name in arguments:
                     found[int(entry.name)] = arguments
     return found
 
@@ -134,3 +140,4 @@ def _as_user(user: Account | None) -> list[str]:
 
 
 ROOT = os.geteuid() == 0
+SIGTERM = signal.SIGTERM

@@ -30,7 +30,10 @@ class Account(Struct, frozen=True):
 
     uid: int
     gid: int
-    name: str
+    name: str | None  # None: /etc/passwd does not know them
+
+    def __str__(self) -> str:
+        return self.name or f"uid {self.uid}"
 
     @property
     def is_lesser(self) -> bool:
@@ -72,6 +75,12 @@ class Home(Struct, frozen=True):
     def make_socket_folder(self) -> Path:
         """The same, made when it is missing. Raises EmbeddedUnusable when somebody else has made it."""
         return _private_folder(self.socket_folder, self.account)
+
+    def remove_socket_folder(self) -> None:
+        """Remove it if it is empty and not in the data directory."""
+        if not self.socket_folder.is_relative_to(self.path):
+            with contextlib.suppress(OSError):  # in use, or gone
+                self.socket_folder.rmdir()
 
 
 class Lock:
@@ -131,24 +140,25 @@ def first_unreachable(path: Path, account: Account) -> Path | None:
 def _choose_account(path: Path) -> Account:
     """Who is not root runs the servers as themselves. Root: the owner of what is there, else a lesser user."""
     if os.geteuid() != 0:
-        return _account(os.geteuid(), os.getegid())
+        return account_of(os.geteuid(), os.getegid())
     for kept in (path / "postgres", path):
         if kept.exists() and (status := kept.stat()).st_uid != 0:
-            return _account(status.st_uid, status.st_gid)
+            return account_of(status.st_uid, status.st_gid)
     for name in ("postgres", "nobody"):
         try:
             entry = pwd.getpwnam(name)
         except KeyError:
             continue
         return Account(entry.pw_uid, entry.pw_gid, name)
-    return _account(65_534, 65_534)
+    return account_of(65_534)
 
 
-def _account(uid: int, gid: int) -> Account:
+def account_of(uid: int, gid: int = 65_534) -> Account:
+    """The user with this number; `gid` is theirs if /etc/passwd does not know them."""
     try:
         entry = pwd.getpwuid(uid)
     except KeyError:
-        return Account(uid, gid, f"uid {uid}")
+        return Account(uid, gid, None)
     return Account(uid, entry.pw_gid, entry.pw_name)
 
 
@@ -167,7 +177,7 @@ def _check_reach(path: Path, account: Account) -> None:
     if blocked is None:
         return
     raise EmbeddedUnusable(
-        f"PostgreSQL does not run as root, and the user {account.name}, as whom it would run, may not enter {blocked} "
+        f"PostgreSQL does not run as root, and the user {account}, as whom it would run, may not enter {blocked} "
         f"(mode {stat.S_IMODE(blocked.stat().st_mode):04o}). Give a --data-dir elsewhere, for example "
         f"/var/lib/trichat, or run trichat as an ordinary user"
     )
@@ -187,5 +197,5 @@ def _private_folder(path: Path, account: Account) -> Path:
         os.chown(path, account.uid, account.gid, follow_symlinks=False)
         status = path.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != account.uid or status.st_mode & 0o077:
-        raise EmbeddedUnusable(f"{path} is not a private folder of {account.name}. Remove it, and start again")
+        raise EmbeddedUnusable(f"{path} is not a private folder of {account}. Remove it, and start again")
     return path

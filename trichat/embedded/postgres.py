@@ -97,6 +97,11 @@ class PostgresServer(Server):
 
     def _make_cluster(self) -> Waiting[None]:
         """Make the cluster and its database, under another name until all is there: a crash leaves no half."""
+        if self.home.account.name is None:
+            raise EmbeddedUnusable(
+                f"{self.home.account} has no entry in /etc/passwd, and PostgreSQL's initdb needs one. Add one, or run "
+                f"trichat as a user that has one"
+            )
         log.info("making a new PostgreSQL cluster in %s", self.cluster)
         with tempfile.TemporaryDirectory(prefix="postgres.new-", dir=self.home.path, ignore_cleanup_errors=True) as new:
             if self.home.account.is_lesser:

@@ -122,6 +122,7 @@ class Server(ABC):
             if not (yield from until(lambda: child.poll() is not None, self.limits.embedded_stop_s)):
                 log.warning("%s did not stop in %g s and is killed", self.title, self.limits.embedded_stop_s)
         yield from self._clear(patience=0)
+        self.home.remove_socket_folder()
         self._child = None
         log.info("%s stopped", self.title)
 
