@@ -1,0 +1,126 @@
+"""Stores for the tests: the twin, and PostgreSQL of each version that can be had here."""
+
+from __future__ import annotations
+
+import itertools
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+import psycopg
+import pytest
+from msgspec import Struct
+
+from tests.store.postgres import (
+    PostgresServer,
+    embedded_binaries,
+    older_binaries,
+    remove_directory,
+    temporary_directory,
+)
+from trichat.chat.ports import Store
+from trichat.core.chance import Chance
+from trichat.core.events import Draft, RoomRecord
+from trichat.core.limits import Limits
+from trichat.core.names import RoomName, UserId
+from trichat.store import MemoryStore, open_postgres_store
+
+BINARIES: dict[str, Path] = {"embedded": embedded_binaries()}
+if (_older := older_binaries()) is not None:
+    BINARIES[f"postgresql{_older.parent.name}"] = _older
+
+LIMITS = Limits()
+
+
+class Stage(Struct):
+    """A store to play on; `let_pass(seconds)` makes everything recorded in it so much older."""
+
+    store: Store
+    let_pass: Callable[[float], None]
+
+
+@pytest.fixture(scope="session")
+def databases(servers: Callable[[str], PostgresServer]) -> Callable[[str], str]:
+    """The database of the contract's tests on the server of these binaries."""
+    return cache(lambda binaries: servers(binaries).create_database())
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Callable[[str], PostgresServer]]:
+    """The server of these binaries, started when first asked for."""
+    started: dict[str, PostgresServer] = {}
+
+    def server_of(binaries: str) -> PostgresServer:
+        if binaries not in started:
+            server = started[binaries] = PostgresServer(BINARIES[binaries], temporary_directory())
+            server.initialise()
+            server.start()
+        return started[binaries]
+
+    yield server_of
+    for server in started.values():
+        server.stop(signal.SIGQUIT)
+        remove_directory(server.directory)
+
+
+@pytest.fixture
+def server(servers: Callable[[str], PostgresServer]) -> PostgresServer:
+    """The newest PostgreSQL."""
+    return servers("embedded")
+
+
+@pytest.fixture
+def url(server: PostgresServer) -> str:
+    """A new database on the newest PostgreSQL."""
+    return server.create_database()
+
+
+@pytest.fixture(params=["memory", *BINARIES])
+async def stage(request: pytest.FixtureRequest, databases: Callable[[str], str]) -> AsyncIterator[Stage]:
+    """Each kind of store in turn, empty."""
+    if request.param == "memory":
+        time = [1000.0]
+
+        def pass_time(seconds: float) -> None:
+            time[0] += seconds
+
+        yield Stage(MemoryStore(LIMITS, chance=Chance(), clock=lambda: time[0]), pass_time)
+        return
+    url = databases(request.param)
+    async with open_postgres_store(url, LIMITS, chance=Chance()) as store:
+        _clear(url)
+        yield Stage(store, lambda seconds: _age(url, seconds))
+
+
+@pytest.fixture
+def store(stage: Stage) -> Store:
+    """Each kind of store in turn, empty."""
+    return stage.store
+
+
+def _clear(url: str) -> None:
+    with psycopg.connect(url) as connection:
+        for table in ("events", "rooms", "names", "secrets", "nodes", "presence"):
+            connection.execute(f"DELETE FROM trichat.{table}".encode())
+
+
+def _age(url: str, seconds: float) -> None:
+    with psycopg.connect(url) as connection:
+        connection.execute("UPDATE trichat.nodes SET seen_at = seen_at - make_interval(secs => %s)", (seconds,))
+        connection.execute("UPDATE trichat.names SET used_at = used_at - make_interval(secs => %s)", (seconds,))
+
+
+_texts = itertools.count(1)
+
+
+def said(room: RoomRecord, text: str = "", *, cid: str | None = None, by: str = "ann", kind: str = "message") -> Draft:
+    """What `by` says in `room`; something new each time when no text is given."""
+    body = b'{"text":"%b"}' % (text or f"text {next(_texts)}").encode()
+    return Draft(room.id, room.name, kind, UserId(f"g_{by}"), by, cid, body)
+
+
+async def open_room(store: Store, name: str = "lobby") -> RoomRecord:
+    """The room of this name, made when there is none."""
+    rooms = await store.open_rooms([RoomName(name)], create=True)
+    return rooms[RoomName(name)]

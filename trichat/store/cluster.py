@@ -1,0 +1,122 @@
+"""The cluster: which nodes live, who is connected where, and the heads of rooms. Synchronous functions of a connection.
+
+A node lives while its record is younger than `gone_s`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from trichat.chat.ports import Look, NodeRecord, PresenceChange
+from trichat.core.events import Person, RoomHead
+from trichat.core.names import Incarnation, RoomId
+from trichat.store.connection import Connection
+
+_HEADS: Final = """
+    SELECT id, last_seq, epoch, (
+        SELECT count(DISTINCT p.user_id)
+        FROM trichat.presence p JOIN trichat.nodes n USING (incarnation)
+        WHERE p.room_id = rooms.id AND p.incarnation <> %(me)s
+            AND n.seen_at > now() - make_interval(secs => %(gone_s)s)
+            AND NOT EXISTS (
+                SELECT FROM trichat.presence mine
+                WHERE mine.room_id = p.room_id AND mine.user_id = p.user_id AND mine.incarnation = %(me)s
+            )
+    )
+    FROM trichat.rooms
+    WHERE id = ANY (%(rooms)s)
+"""
+_NODES: Final = "SELECT incarnation, degraded FROM trichat.nodes WHERE seen_at > now() - make_interval(secs => %s)"
+
+
+def look(connection: Connection, rooms: Sequence[RoomId], me: Incarnation, *, gone_s: float) -> Look:
+    """The heads of `rooms`, with the persons at other live nodes who are not at `me` too, and the live nodes."""
+    heads = connection.execute(_HEADS, {"rooms": list(rooms), "me": me, "gone_s": gone_s})
+    nodes = connection.execute(_NODES, (gone_s,))
+    return Look({room_id: RoomHead(*head) for room_id, *head in heads}, dict(nodes.fetchall()))
+
+
+# one line for each person, though they may be at several nodes, under several names for a moment
+_MEMBERS: Final = """
+    SELECT min(p.name) AS name, p.user_id
+    FROM trichat.presence p JOIN trichat.nodes n USING (incarnation)
+    WHERE p.room_id = %(room_id)s AND n.seen_at > now() - make_interval(secs => %(gone_s)s)
+    GROUP BY p.user_id
+    HAVING min(p.name) > %(after)s
+    ORDER BY name, p.user_id
+    LIMIT %(limit)s
+"""
+
+
+def list_members(connection: Connection, room_id: RoomId, *, after: str, limit: int, gone_s: float) -> list[Person]:
+    """People connected to the room at any live node, by name after `after`."""
+    rows = connection.execute(_MEMBERS, {"room_id": room_id, "after": after, "limit": limit, "gone_s": gone_s})
+    return [Person(name, user_id) for name, user_id in rows]
+
+
+_REMOVE_GONE: Final = """
+    WITH gone AS (
+        DELETE FROM trichat.nodes WHERE incarnation IN (
+            SELECT incarnation FROM trichat.nodes
+            WHERE seen_at <= now() - make_interval(secs => %s)
+            ORDER BY incarnation FOR UPDATE SKIP LOCKED
+        )
+        RETURNING incarnation
+    )
+    DELETE FROM trichat.presence USING gone WHERE presence.incarnation = gone.incarnation
+"""
+_TOUCH_NODE: Final = """
+    UPDATE trichat.nodes SET node = %s, degraded = %s, seen_at = now() WHERE incarnation = %s RETURNING incarnation
+"""
+_ADD_NODE: Final = "INSERT INTO trichat.nodes (node, degraded, incarnation, seen_at) VALUES (%s, %s, %s, now())"
+_CLEAR: Final = "DELETE FROM trichat.presence WHERE incarnation = %s"
+_COME: Final = """
+    INSERT INTO trichat.presence (room_id, user_id, incarnation, name)
+    SELECT room_id, user_id, %s, name FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS come (room_id, user_id, name)
+    ON CONFLICT (room_id, user_id, incarnation) DO UPDATE SET name = excluded.name
+"""
+_GO: Final = """
+    DELETE FROM trichat.presence USING unnest(%s::bigint[], %s::text[]) AS gone (room_id, user_id)
+    WHERE presence.incarnation = %s AND presence.room_id = gone.room_id AND presence.user_id = gone.user_id
+"""
+
+
+def record_node(
+    connection: Connection, record: NodeRecord, changes: Sequence[PresenceChange], *, gone_s: float
+) -> bool:
+    """The node lives, and these have come and gone; False, and only recorded, when it was not known. See the port."""
+    row = (record.node, record.degraded, record.incarnation)
+    with connection.transaction():
+        connection.execute(_REMOVE_GONE, (gone_s,))
+        # this lock keeps others from taking the node for gone until its presence is written
+        if connection.execute(_TOUCH_NODE, row).fetchone() is None:
+            connection.execute(_ADD_NODE, row)
+            connection.execute(_CLEAR, (record.incarnation,))
+            return False
+        _apply(connection, record.incarnation, changes)
+    return True
+
+
+def _apply(connection: Connection, me: Incarnation, changes: Sequence[PresenceChange]) -> None:
+    last = {(change.room_id, change.person.user_id): change for change in changes}.values()
+    come = [change for change in last if change.here]
+    go = [change for change in last if not change.here]
+    if come:
+        rooms, ids, names = zip(*((c.room_id, c.person.user_id, c.person.user) for c in come), strict=True)
+        connection.execute(_COME, (me, list(rooms), list(ids), list(names)))
+    if go:
+        rooms, ids = zip(*((c.room_id, c.person.user_id) for c in go), strict=True)
+        connection.execute(_GO, (list(rooms), list(ids), me))
+
+
+def forget_node(connection: Connection, me: Incarnation) -> None:
+    """The node's record and presence go."""
+    with connection.transaction():
+        connection.execute("DELETE FROM trichat.nodes WHERE incarnation = %s", (me,))
+        connection.execute(_CLEAR, (me,))
+
+
+def ping(connection: Connection) -> None:
+    """Returns when the server has answered."""
+    connection.execute("SELECT 1")
