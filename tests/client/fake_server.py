@@ -134,7 +134,7 @@ class FakeServer:
             websocket = await request.accept()
             try:
                 await script(Peer(websocket, stream, request.path))
-            except ConnectionClosed:
+            except* ConnectionClosed:
                 pass  # the client has left, or the script has cut the line
             finally:
                 nursery.cancel_scope.cancel(reason="the script is over")
