@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager
 import trio
 
 from trichat import __version__
-from trichat.bridge import BridgeUnusable, open_redis_bridge
+from trichat.bridge.redis import BridgeUnusable, open_redis_bridge
 from trichat.chat.hub import Hub
 from trichat.chat.ports import StoreUnavailable, StoreUnusable
 from trichat.core.chance import Chance
@@ -26,7 +26,7 @@ from trichat.core.tokens import Signer
 from trichat.edge.front_door import FrontDoor, listen
 from trichat.embedded import EmbeddedUnusable, open_embedded
 from trichat.settings import Settings
-from trichat.store import open_postgres_store
+from trichat.store.postgres import open_postgres_store
 
 log = logging.getLogger("trichat.app")
 
@@ -107,13 +107,12 @@ async def open_hub(settings: Settings, limits: Limits) -> AsyncIterator[Hub]:
 @asynccontextmanager
 async def open_embedded_if_wanted(settings: Settings) -> AsyncIterator[tuple[str, str]]:
     """The addresses of PostgreSQL and Redis: those of the settings, or embedded ones for those not named."""
-    if settings.database_url is not None and settings.redis_url is not None:
-        yield settings.database_url, settings.redis_url
+    want_postgres, want_redis = settings.database_url is None, settings.redis_url is None
+    if not want_postgres and not want_redis:
+        yield settings.database_url or "", settings.redis_url or ""
         return
-    async with open_embedded(
-        settings.data_dir, want_postgres=settings.database_url is None, want_redis=settings.redis_url is None
-    ) as embedded:
-        yield settings.database_url or embedded.database_url, settings.redis_url or embedded.redis_url
+    async with open_embedded(settings.data_dir, want_postgres=want_postgres, want_redis=want_redis) as embedded:
+        yield settings.database_url or embedded.database_url or "", settings.redis_url or embedded.redis_url or ""
 
 
 async def readiness(hub: Hub) -> dict[str, str]:

@@ -52,6 +52,11 @@ class Presence:
             if not room.people:
                 room.idle_since = trio.current_time()
 
+    def people_of(self, room_id: RoomId, *, after: str, limit: int) -> list[Person]:
+        """Up to `limit` people connected to the room at this node, by name, after `after`."""
+        people = [Person(user, who) for (room, who), user in self._here.items() if room == room_id and user > after]
+        return sorted(people, key=lambda person: (person.user, person.user_id))[:limit]
+
     def declare(self, *, degraded: bool) -> None:
         """Tell the other nodes, by way of the store, that this one cannot publish or hear (or can again)."""
         if degraded != self._degraded:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from msgspec import UNSET, Raw, UnsetType
 
+from trichat.chat.hub import Hub
 from trichat.chat.session import Session
 from trichat.core.codec import encode_event
 from trichat.core.commands import Events, History, Members, Rooms
 from trichat.core.errors import Refusal
-from trichat.core.events import Event
+from trichat.core.events import Event, ListedRoom
 from trichat.core.names import RoomId, RoomName, parse_room_name
 from trichat.core.replies import EventsPage, HistoryPage, MembersPage, RoomsPage
 
@@ -20,7 +21,7 @@ async def history(session: Session, command: History) -> None:
         raise Refusal("bad_field", f"give one of before, after, around, not {' and '.join(places)}", field=places[1])
     room_id, name = await _find_room(session, command.room)
     limit = _limit(command.limit, session.hub.limits.default_page, session.hub.limits.page)
-    await session.outbox.refilled()
+    await _ready_for_page(session)
     if command.around is not UNSET:
         return await _history_around(session, command, room_id, name, limit)
     before = None if command.before is UNSET else command.before
@@ -50,7 +51,7 @@ async def events(session: Session, command: Events) -> None:
     """A page of the log."""
     room_id, name = await _find_room(session, command.room)
     limit = _limit(command.limit, session.hub.limits.page, session.hub.limits.page)
-    await session.outbox.refilled()
+    await _ready_for_page(session)
     page = await session.hub.store.read_events(
         room_id, after=command.since, limit=limit, max_bytes=session.hub.limits.page_bytes
     )
@@ -60,19 +61,40 @@ async def events(session: Session, command: Events) -> None:
 
 async def rooms(session: Session, command: Rooms) -> None:
     """A page of the list of rooms."""
-    limit = _limit(command.limit, session.hub.limits.list_page, session.hub.limits.list_page)
-    await session.outbox.refilled()
-    listed = await session.hub.store.list_rooms(after=command.after, limit=limit + 1)
-    session.reply(RoomsPage(id=command.id, rooms=listed[:limit], more=len(listed) > limit))
+    hub = session.hub
+    limit = _limit(command.limit, hub.limits.list_page, hub.limits.list_page)
+    await _ready_for_page(session)
+    listed = await hub.store.list_rooms(after=command.after, limit=limit + 1)
+    shown = [_as_known_here(hub, room) for room in listed[:limit]]
+    session.reply(RoomsPage(id=command.id, rooms=shown, more=len(listed) > limit))
+
+
+def _as_known_here(hub: Hub, listed: ListedRoom) -> ListedRoom:
+    """What the store says, with those who came to this node in the last moment."""
+    room = hub.room(listed.room)
+    if room is None:
+        return listed
+    return ListedRoom(listed.room, room.members_elsewhere + len(room.people), max(listed.seq, room.head))
 
 
 async def members(session: Session, command: Members) -> None:
     """A page of the list of who is connected to a room, at all nodes."""
+    hub = session.hub
     room_id, name = await _find_room(session, command.room)
-    limit = _limit(command.limit, session.hub.limits.list_page, session.hub.limits.list_page)
+    limit = _limit(command.limit, hub.limits.list_page, hub.limits.list_page)
+    await _ready_for_page(session)
+    people = await hub.store.list_members(room_id, after=command.after, limit=limit + 1)
+    # the store hears of this node's people a moment later than this node does
+    here = hub.presence.people_of(room_id, after=command.after, limit=limit + 1)
+    known = {person.user_id: person for person in (*people, *here)}
+    shown = sorted(known.values(), key=lambda person: (person.user, person.user_id))
+    session.reply(MembersPage(id=command.id, room=name, members=shown[:limit], more=len(shown) > limit))
+
+
+async def _ready_for_page(session: Session) -> None:
+    """A page is pulled when the connection has drained, and shows what this client has said before."""
+    await session.all_answered()
     await session.outbox.refilled()
-    people = await session.hub.store.list_members(room_id, after=command.after, limit=limit + 1)
-    session.reply(MembersPage(id=command.id, room=name, members=people[:limit], more=len(people) > limit))
 
 
 async def _find_room(session: Session, text: str) -> tuple[RoomId, RoomName]:

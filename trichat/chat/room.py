@@ -60,7 +60,7 @@ class Room:
         self._log = RoomLog(record.head)
         self._early: dict[int, Batch] = {}  # batches whose elders have not come, by their first seq
         self._missed = 0  # the last seq of what could not be taken when it came
-        self._attached: dict[Listener, None] = {}
+        self._attached: dict[Listener, Callable[[Frame], bool]] = {}
         self._ring: deque[Batch] = deque()
         self._ring_bytes = 0
         self._ring_events = 0
@@ -99,7 +99,7 @@ class Room:
         """Let `listener` hear what follows `position`; False unless that is exactly where the room is."""
         if position != self.delivered:
             return False
-        self._attached[listener] = None
+        self._attached[listener] = listener.outbox.post
         return True
 
     def detach(self, listener: Listener) -> None:
@@ -142,13 +142,14 @@ class Room:
             await self._hand_out(Frame(joined))
 
     async def _hand_out(self, frame: Frame) -> None:
-        listeners = list(self._attached)
-        for at, listener in enumerate(listeners):
-            if at and at % _TURN_LISTENERS == 0:
+        # the hot path: a bound method for each listener, and nothing else in the loop
+        posts = list(self._attached.items())
+        for start in range(0, len(posts), _TURN_LISTENERS):
+            if start:
                 await trio.lowlevel.checkpoint()
-            if listener in self._attached and not listener.outbox.post(frame):
-                self.detach(listener)
-                listener.close(SLOW)
+            for listener, post in posts[start : start + _TURN_LISTENERS]:
+                if not post(frame):
+                    self._end_slow(listener)
 
     def _enqueue(self, batch: Batch) -> None:
         try:

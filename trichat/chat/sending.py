@@ -18,6 +18,8 @@ def send(session: Session, command: Send) -> None:
     if membership is None:
         membership = membership_of(session, command.room)
     _check(command, session.hub.limits.text, session.hub.limits.cid_chars)
+    if session.hub.draining:
+        raise Refusal("unavailable", "this node is stopping; send it to another, with the same cid", retry_after_ms=500)
     assert session.user_id is not None
     assert session.user is not None
     room = membership.room

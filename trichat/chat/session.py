@@ -136,13 +136,19 @@ class Session:
     async def relieved(self) -> None:
         """Wait until the session is congested no more, or has ended."""
         while self.congested and self.ended is None:
-            self._relief = trio.Event()
+            self._relief = self._relief or trio.Event()
+            await self._relief.wait()
+
+    async def all_answered(self) -> None:
+        """Wait until the sends before this moment are answered: who reads sees what they have said."""
+        while self.unacked and self.ended is None:
+            self._relief = self._relief or trio.Event()
             await self._relief.wait()
 
     async def settled(self) -> None:
         """Wait until every command that came has been handled."""
         while self._pending is not None and self.ended is None:
-            self._relief = trio.Event()
+            self._relief = self._relief or trio.Event()
             await self._relief.wait()
 
     # what goes out
