@@ -8,7 +8,7 @@ from msgspec import Struct
 
 
 class HelpText(Struct, frozen=True):
-    """What `help` says of one command; `example` is a frame that works as it is, after the ones before it."""
+    """What `help` says of one command; `example` is a frame to paste, whole but for a token of one's own."""
 
     message: str
     fields: dict[str, str]

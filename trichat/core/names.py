@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import unicodedata
+from collections.abc import Callable
 from typing import Final, NewType
 
 from trichat.core.errors import Refusal
@@ -18,9 +19,14 @@ Incarnation = NewType("Incarnation", int)  # 63 random bits, chosen by a node at
 #: private use, unassigned, and all blanks.
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zs", "Zl", "Zp"})
 #: Blank or invisible, though Unicode calls them letters or marks (UTS 39's ignorables that NFC keeps).
-_BLANK: Final = frozenset("\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\ufe0f\uffa0\u034f") | frozenset(
-    chr(c) for c in range(0xFE00, 0xFE0F)
+_BLANK: Final = frozenset("\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0\u034f") | frozenset(
+    map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))  # variation selectors
 )
+
+#: Two were enough for all that was tried; the bound is so that no text can keep a node busy.
+_MOST_STEPS: Final = 8
+#: Times the limit: a longer name is refused without the work of finding its right spelling.
+_HOPELESS: Final = 4
 
 GUEST_PREFIX: Final = "guest-"
 
@@ -31,17 +37,28 @@ def _visible(text: str) -> str:
 
 def fold_name(text: str) -> str:
     """The one spelling of a room's name: NFC, lower case, nothing invisible; perhaps empty or too long."""
-    # lower() can leave NFC and normalising can make new upper case: twice reaches the fixed point
-    for _ in range(2):
-        text = unicodedata.normalize("NFC", text.lower())
-    return _visible(text)
+    return _fixed_point(text, lambda one: unicodedata.normalize("NFC", _visible(one.lower())))
+
+
+def _plain_name(text: str) -> str:
+    return _fixed_point(text, lambda one: unicodedata.normalize("NFC", _visible(one)))
+
+
+def _fixed_point(text: str, step: Callable[[str], str]) -> str:
+    """`step` until nothing changes: lower() can leave NFC, and what an invisible character kept apart can combine."""
+    for _ in range(_MOST_STEPS):
+        changed = step(text)
+        if changed == text:
+            break
+        text = changed
+    return text
 
 
 def parse_room_name(text: str, limit: int = 64, field: str = "room") -> RoomName:
     """`text` as a room's name, or `bad_field` that offers the right spelling. `limit` in bytes."""
     if text.isascii() and text.isalnum() and text.islower() and len(text) <= limit:
         return RoomName(text)  # the common case, without a look at each character
-    folded = fold_name(text)
+    folded = text if len(text) > _HOPELESS * limit else fold_name(text)
     if not folded:
         raise Refusal("bad_field", f"{field} is empty; a room's name is 1 to {limit} bytes, such as lobby", field=field)
     if len(folded.encode()) > limit:
@@ -53,7 +70,7 @@ def parse_room_name(text: str, limit: int = 64, field: str = "room") -> RoomName
 
 def parse_user_name(text: str, limit: int = 64, field: str = "name") -> str:
     """`text` as a person's name (case is kept, blanks are not allowed), or `bad_field`. `limit` in bytes."""
-    clean = _visible(unicodedata.normalize("NFC", text))
+    clean = text if len(text) > _HOPELESS * limit else _plain_name(text)
     if not clean:
         raise Refusal("bad_field", f"{field} is empty; say a name such as ann", field=field)
     if len(clean.encode()) > limit:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -16,10 +17,16 @@ from trichat.core.errors import CommandId, Refusal
 MAX_SEQ: Final = 2**53 - 1
 #: Unknown fields that are warned of, at most, for one command.
 MAX_WARNINGS: Final = 5
+#: Characters of such a field's name that are said back.
+MAX_WARNED_CHARS: Final = 64
 
 _decode_command = msgspec.json.Decoder(AnyCommand).decode
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_id = msgspec.json.Decoder(CommandId).decode
+
+_LONE_SURROGATE: Final = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]"
+)
 
 _EXAMPLE: Final = '{"type":"join","room":"lobby"} and then {"type":"send","room":"lobby","text":"hello"}'
 
@@ -60,7 +67,7 @@ def _parse_slowly(frame: bytes, id_chars: int) -> Parsed:
         refusal.id = command_id
         raise
     unknown = [name for name in fields if name not in types and name != "type"]
-    return Parsed(command, tuple(unknown[:MAX_WARNINGS]))
+    return Parsed(command, tuple(name[:MAX_WARNED_CHARS] for name in unknown[:MAX_WARNINGS]))
 
 
 def _fields_of(frame: bytes) -> Mapping[str, msgspec.Raw]:
@@ -71,13 +78,15 @@ def _fields_of(frame: bytes) -> Mapping[str, msgspec.Raw]:
     except RecursionError:
         raise Refusal("bad_frame", "nested too deep; commands are flat JSON objects") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        why = _plain_reason(error)
+        why = _plain_reason(error, frame)
         raise Refusal("bad_frame", f"not JSON ({why}); type one JSON object a line, such as {_EXAMPLE}") from None
 
 
-def _plain_reason(error: Exception) -> str:
+def _plain_reason(error: Exception, frame: bytes) -> str:
     if isinstance(error, UnicodeDecodeError):
-        return "a lone surrogate or invalid UTF-8"
+        return "invalid UTF-8"
+    if _LONE_SURROGATE.search(frame):
+        return "a lone surrogate"  # msgspec calls it truncated when it stands near the end
     return str(error).removeprefix("JSON is malformed: ")
 
 
@@ -85,7 +94,7 @@ def _read_id(fields: Mapping[str, msgspec.Raw], id_chars: int) -> CommandId:
     try:
         command_id: CommandId = _decode_id(fields.get("id", msgspec.Raw(b"null")))
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        raise Refusal("bad_field", "id is a string or a number", field="id") from None
+        raise Refusal("bad_field", f"id is a string or a number of at most {id_chars} characters", field="id") from None
     _check_id(command_id, id_chars)
     return command_id
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from trichat.core.names import UserId
 
-_SHAPE: Final = re.compile(r"g\.(\d{1,5})\.(g_[a-z2-7]{26})\.([A-Za-z0-9_-]{43})")
+_SHAPE: Final = re.compile(r"g\.(0|[1-9][0-9]{0,4})\.(g_[a-z2-7]{26})\.([A-Za-z0-9_-]{43})")
 
 
 class Signer:

@@ -110,6 +110,8 @@ class FrameReader:
                 if start > end:
                     break
                 length = int.from_bytes(data[at + 2 : at + 2 + wide], "big")
+                if length < (126 if wide == 2 else 65_536):
+                    raise _Broken(PROTOCOL_ERROR, "a length that is not written as short as it can be")
             self._check(head, length)
             if start + length > end:
                 self._keep(data, at, start + length - at)
@@ -121,11 +123,19 @@ class FrameReader:
             else:
                 self._take(head, payload, found)
         if at < end and not self._ended:
+            self._check_start(data, at, end)
             self._keep(data, at, 0)
 
     def _keep(self, data: bytes, at: int, need: int) -> None:
         self._buffer = bytearray(data[at:])
         self._need = need
+
+    def _check_start(self, data: bytes, at: int, end: int) -> None:
+        """Two bytes of a header tell most faults: an unmasked frame may be too short for a whole masked header."""
+        if end - at >= 2:
+            if not data[at + 1] & 0x80:
+                raise _Broken(PROTOCOL_ERROR, "a client's frames are masked")
+            self._check(data[at], data[at + 1] & 0x7F)
 
     def _check(self, head: int, length: int) -> None:
         opcode = head & 0x0F

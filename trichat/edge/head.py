@@ -14,7 +14,8 @@ from msgspec import Struct
 WS_PATH: Final = "/ws"
 
 _REQUEST_LINE: Final = re.compile(rb"([A-Z]{1,16}) (/[!-~]*) HTTP/1\.([01])")
-_HEADER: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([ -~\t]*?)[ \t]*")
+# blanks around the value are stripped afterwards: a pattern for them backtracks for hours over a head full of blanks
+_HEADER: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([ -~\t]*)")
 _HOST: Final = re.compile(r"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
 
 
@@ -27,7 +28,8 @@ class Head(Struct, frozen=True):
 
     @property
     def is_upgrade(self) -> bool:
-        return "upgrade" in self.headers
+        """Whether it asks for a WebSocket; other protocols (`h2c`) are offers that a server may ignore."""
+        return "websocket" in self.headers.get("upgrade", "").lower()
 
 
 class HeadRefused(Exception):
@@ -49,7 +51,7 @@ def parse_head(raw: bytes) -> Head:
         raise HeadRefused(400, "that is no HTTP/1.1 request; try websocat ws://HOST:PORT/ws")
     headers = _parse_headers(lines)
     host = headers.get("host", "")
-    if not _HOST.fullmatch(host):
+    if not _HOST.fullmatch(host) or not _is_idna(host):
         raise HeadRefused(400, "a request has one Host header, such as Host: localhost:8080")
     return Head(parts[1].decode(), parts[2].decode().split("?")[0], headers)
 
@@ -60,13 +62,13 @@ def _parse_headers(lines: list[bytes]) -> dict[str, str]:
         parts = _HEADER.fullmatch(line)
         if parts is None:
             raise HeadRefused(400, "a header line is malformed")
-        name = parts[1].decode().lower()
-        if name in headers:
-            if name in ("host", "content-length", "origin") or name.startswith("sec-websocket"):
-                raise HeadRefused(400, f"{name} stands there twice")
-            headers[name] += ", " + parts[2].decode()
+        name, value = parts[1].decode().lower(), parts[2].decode().strip(" \t")
+        if name not in headers:
+            headers[name] = value
+        elif name in ("host", "content-length", "origin") or name.startswith("sec-websocket"):
+            raise HeadRefused(400, f"{name} stands there twice")
         else:
-            headers[name] = parts[2].decode()
+            headers[name] += ", " + value
     return headers
 
 
@@ -76,7 +78,7 @@ def check_upgrade(head: Head, allowed_origins: Collection[str], *, tls: bool = F
         raise HeadRefused(404, f"the WebSocket endpoint is {WS_PATH}")
     if head.method != "GET":
         raise HeadRefused(405, "an upgrade is a GET")
-    if head.headers["upgrade"].lower() != "websocket" or "upgrade" not in _tokens(head, "connection"):
+    if head.headers.get("upgrade", "").lower() != "websocket" or "upgrade" not in _tokens(head, "connection"):
         raise HeadRefused(400, "a WebSocket wants Upgrade: websocket and Connection: Upgrade")
     if head.headers.get("sec-websocket-version") != "13":
         raise HeadRefused(426, "a WebSocket wants Sec-WebSocket-Version: 13")
@@ -107,6 +109,15 @@ def _check_origin(head: Head, allowed: Collection[str], *, tls: bool) -> None:
 
 def _tokens(head: Head, name: str) -> set[str]:
     return {token.strip().lower() for token in head.headers.get(name, "").split(",")}
+
+
+def _is_idna(host: str) -> bool:
+    """Whether wsproto, which decodes the host as IDNA, can read it: a malformed `xn--` label ended whole servers."""
+    try:
+        host.encode().decode("idna")
+    except UnicodeError:
+        return False
+    return True
 
 
 def _is_key(key: str) -> bool:

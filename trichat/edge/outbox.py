@@ -26,7 +26,7 @@ class Outbox:
     """
 
     __slots__ = (
-        "_broken", "_half", "_limits", "_queue", "_refill", "_send", "_sending",
+        "_broken", "_ended", "_half", "_limits", "_post_now", "_queue", "_refill", "_send", "_sending",
         "_socket", "_stream", "_work", "queued",
     )  # fmt: skip
 
@@ -34,6 +34,7 @@ class Outbox:
         self._stream = stream
         self._socket = sock
         self._send: Callable[[bytes | memoryview], int] | None = None if sock is None else sock.send
+        self._post_now = self._send  # None: only the writer writes
         self._limits = limits
         self._queue: deque[bytes] | None = None  # None: nothing waits, which is nearly always so
         self._half = 0  # bytes of the queue's first element that the socket has taken
@@ -41,14 +42,15 @@ class Outbox:
         self._sending: trio.CancelScope | None = None  # a send_all under way, which a cancellation must not tear
         self._refill: trio.Event | None = None  # who was asked for a page waits for it
         self._broken = False  # the client is gone; its reader will notice
+        self._ended = False  # the last words are in: nothing may follow a close frame
         self.queued = 0  # bytes that wait
 
     def post(self, frame: Frame) -> bool:
         """Send a frame, or several joined. False when the queue is full of live events: the client is slow."""
         if self._queue is None:
-            if self._send is not None:
+            if self._post_now is not None:
                 try:
-                    sent = self._send(frame)
+                    sent = self._post_now(frame)
                 except BlockingIOError:
                     sent = 0
                 except OSError:
@@ -58,8 +60,10 @@ class Outbox:
                     return True
                 self._begin_queue(frame, sent)
                 return True
-            if not self._broken:
+            if not (self._broken or self._ended):
                 self._begin_queue(frame, 0)
+            return True
+        if self._ended:
             return True
         if self.queued + len(frame) > self._limits.outbox_bytes:
             return False
@@ -76,7 +80,7 @@ class Outbox:
         """Send what the client asked for, however much waits: the caller has waited for `refilled`."""
         if self._queue is None:
             self.post(frame)
-        else:
+        elif not self._ended:
             self._queue.append(frame)
             self.queued += len(frame)
 
@@ -98,7 +102,9 @@ class Outbox:
                 await trio.lowlevel.wait_writable(self._socket)
                 self._flush()
             else:
-                await self._write_stream()
+                # a cancelled writer begins nothing new: the next send would be shielded again, without a clock
+                await trio.lowlevel.checkpoint_if_cancelled()
+                await self._write_stream(shield=True)
 
     def stop_writing(self) -> None:
         """Call before cancelling the writer: a send that is under way gets `farewell_s` to end."""
@@ -106,25 +112,29 @@ class Outbox:
             self._sending.deadline = min(self._sending.deadline, trio.current_time() + self._limits.farewell_s)
 
     def begin_farewell(self, last_words: Frame) -> None:
-        """Drop what waits, except the rest of a frame that is half written, and put `last_words` after it."""
+        """Drop what waits, except the rest of a frame that is half written, and put `last_words` after it.
+
+        What is posted afterwards (an ack that comes late) is dropped: nothing follows a close frame.
+        """
         rest = self._rest_of_half_frame()
         self._queue, self._half, self.queued = None, 0, 0
-        if self._broken:
-            return
         if rest:
             self._begin_queue(Frame(rest), 0)
+        if not self._broken:
             self.post_asked(last_words)
-        else:
-            self.post(last_words)
+        self._ended, self._post_now = True, None
 
     async def drained(self) -> None:
-        """Write what is queued, without a writer task: for the farewell. Raises trio.BrokenResourceError."""
+        """Write what is queued, without a writer task: for the farewell. Raises trio.BrokenResourceError.
+
+        A cancellation may tear a frame: the connection has to be dropped then.
+        """
         while self._queue is not None:
             if self._socket is not None:
                 await trio.lowlevel.wait_writable(self._socket)
                 self._flush()
             else:
-                await self._write_stream()
+                await self._write_stream(shield=False)
         if self._broken:
             raise trio.BrokenResourceError
 
@@ -150,24 +160,25 @@ class Outbox:
             self._lose()
         self._settle()
 
-    async def _write_stream(self) -> None:
+    async def _write_stream(self, *, shield: bool) -> None:
         assert self._queue is not None
         self._join_first()
         chunk = self._queue[0]
+        whole = False
         try:
-            # shielded, since a cancelled send_all may have written half a frame; `stop_writing` sets its clock
-            with trio.CancelScope(shield=True) as self._sending:
+            # a cancelled send_all may have written half a frame, hence the shield; `stop_writing` sets its clock
+            with trio.CancelScope(shield=shield) as self._sending:
                 await self._stream.send_all(chunk)
+                whole = True
         except (trio.BrokenResourceError, trio.ClosedResourceError):
-            self._lose()
-        else:
-            if self._sending.cancelled_caught:
-                self._lose()  # how much was written is unknown: nothing may follow
-            else:
-                self._written(len(chunk))
+            pass
         finally:
             self._sending = None
-        self._settle()
+            if whole:
+                self._written(len(chunk))
+            else:
+                self._lose()  # how much was written is unknown: nothing may follow
+            self._settle()
 
     def _join_first(self) -> None:
         """Make one buffer of the first frames: one system call for many messages."""
