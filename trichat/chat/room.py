@@ -145,11 +145,14 @@ class Room:
         # the hot path: a bound method for each listener, and nothing else in the loop
         posts = list(self._attached.items())
         for start in range(0, len(posts), _TURN_LISTENERS):
+            turn = posts[start : start + _TURN_LISTENERS]
             if start:
                 await trio.lowlevel.checkpoint()
-            for listener, post in posts[start : start + _TURN_LISTENERS]:
+                turn = [one for one in turn if one[0] in self._attached]  # who left meanwhile hears no more
+            for listener, post in turn:
                 if not post(frame):
-                    self._end_slow(listener)
+                    self.detach(listener)
+                    listener.close(SLOW)
 
     def _enqueue(self, batch: Batch) -> None:
         try:
