@@ -90,6 +90,8 @@ def test_nothing_outlives_the_last_process(start_holder: StartHolder, data_dir: 
 def test_interrupt_from_a_terminal_stops_the_servers_in_order(start_holder: StartHolder, data_dir: Path) -> None:
     """Ctrl-C goes to a whole process group: the servers are in another one, or they would end before the node."""
     holder = start_holder(data_dir).ready()
+    groups = {os.getpgid(only(processes_of(data_dir), server)) for server in ("bin/postgres", "valkey-server")}
+    assert holder.process.pid not in groups
     os.killpg(holder.process.pid, signal.SIGINT)
     assert holder.process.wait(LIVELY_S) == 0
     assert "PostgreSQL stopped" in holder.log
