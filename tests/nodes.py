@@ -202,9 +202,7 @@ class NodeProcess:
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
         with trio.fail_after(within_s):
-            while self._process.poll() is None:
-                await trio.sleep(0.02)
-        return self._process.returncode
+            return await trio.to_thread.run_sync(self._process.wait, abandon_on_cancel=True)
 
     def close(self) -> None:
         """Leave nothing behind, whatever the test did."""
