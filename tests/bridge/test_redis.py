@@ -131,6 +131,17 @@ async def test_a_thousand_rooms_are_few_commands_also_on_a_new_link(redis_bus: R
         assert await calls(redis_bus.server, "unsubscribe") == 1
 
 
+async def test_what_is_on_its_way_when_a_room_is_unsubscribed_is_not_heard(redis_bus: RedisBus) -> None:
+    async with redis_bus.open_bridge(1) as ann, redis_bus.open_bridge(2) as bob:
+        ear = Ear(bob)
+        await hear_room(bob, ear, 1)
+        ann.publish(batch(1, 1))
+        bob.unsubscribe(RoomId(1))
+        for _ in range(2):  # the second was said after the batch
+            await ear.until(Beat, lambda beat: beat.incarnation == 1)
+        assert not ear.all_of(Batch)
+
+
 async def test_messages_of_others_on_our_channels_are_ignored(
     redis_bus: RedisBus, caplog: pytest.LogCaptureFixture
 ) -> None:
