@@ -56,7 +56,9 @@ class Peer:
         await self.say(**event(seq, text, room))
 
     async def welcome(self, user: str = "guest-abc", token: str = "t1") -> None:
-        await self.say("welcome", v=1, session="s", user=user, user_id="g_1", token=token, node="n1", limits={})
+        await self.say(
+            "welcome", v=1, session="s", user=user, user_id="g_1", token=token, node="n1", limits={"text": 4000}
+        )
 
     async def greet(self, name: str | None = None) -> None:
         """Welcome a client that comes for the first time, and give it the name it wants."""
@@ -127,6 +129,15 @@ class FakeServer:
         ours, theirs = self._make_pair()
         self._nursery.start_soon(self._serve, ours, self._scripts.pop(0))
         return theirs
+
+    async def listen(self) -> str:
+        """Serve on a TCP port as well; returns the URL."""
+        listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        self._nursery.start_soon(trio.serve_listeners, self._serve_next, listeners)
+        return f"ws://127.0.0.1:{listeners[0].socket.getsockname()[1]}/ws"
+
+    async def _serve_next(self, stream: trio.SocketStream) -> None:
+        await self._serve(stream, self._scripts.pop(0))
 
     async def _serve(self, stream: trio.abc.Stream, script: Script) -> None:
         async with trio.open_nursery() as nursery:

@@ -116,11 +116,22 @@ async def test_a_final_refusal_is_raised_with_all_it_says(nursery: trio.Nursery)
 
     async with open_client(URL, connect=FakeServer(nursery, script).connect) as client:
         with pytest.raises(Refused, match="too_long: too_long it is") as refusal:
-            await client.send("lobby", "x" * 5000)
+            await client.send("lobby", "x" * 4000)
         assert (refusal.value.code, refusal.value.field) == ("too_long", "text")
         with pytest.raises(Refused) as refusal:
             await client.join("lobby", since=9, epoch="k1")
         assert refusal.value.frame["head"] == 7
+
+
+async def test_a_text_over_the_limit_never_reaches_the_wire(nursery: trio.Nursery) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.greet()
+        pytest.fail(f"heard {await peer.hear()}")
+
+    async with open_client(URL, connect=FakeServer(nursery, script).connect) as client:
+        with pytest.raises(Refused, match="4000 bytes") as refusal:
+            await client.send("lobby", "ü" * 2001)
+        assert refusal.value.code == "too_long"
 
 
 async def test_questions_are_asked_again_after_a_lost_connection(

@@ -7,6 +7,8 @@ import argparse
 from trichat import __version__
 from trichat.cli import chat, serve
 
+__all__ = ["build_parser", "chat", "main", "serve"]
+
 _INTERRUPTED = 130  # what shells say of a program that Ctrl-C ended
 
 

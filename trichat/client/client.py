@@ -12,7 +12,7 @@ import msgspec
 import trio
 
 from trichat.client.address import parse_address
-from trichat.client.errors import Ended
+from trichat.client.errors import Ended, Refused
 from trichat.client.events import ClientEvent, room_event
 from trichat.client.identity import Identity
 from trichat.client.link import Link
@@ -98,6 +98,7 @@ class Client:
         However often it has to be repeated, it counts once: by its `cid`, which is made when none is given. When
         this is cancelled, it may or may not have been sent.
         """
+        self._check_length(text)
         cid = cid or self._state.chance.label(_CID_CHARS)
         reply = await self._ask("send", room=room, text=text, cid=cid)
         return Sent(reply["seq"], cid, reply.get("dup", False))
@@ -144,6 +145,12 @@ class Client:
         """
         repeatable = fields.get("type") in REPEATABLE or fields.get("cid") is not None
         return await self._state.ask(fields, repeatable=repeatable)
+
+    def _check_length(self, text: str) -> None:
+        """Refuse here what the server would: a text over its frame limit would even end the connection."""
+        limit = self.welcome.get("limits", {}).get("text")
+        if isinstance(limit, int) and len(text.encode()) > limit:
+            raise Refused("too_long", f"text has more than {limit} bytes of UTF-8; say it in parts", "text")
 
     async def _ask(self, kind: str, **fields: object) -> Mapping[str, Any]:
         given = {name: value for name, value in fields.items() if value is not None}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import ssl
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
@@ -91,8 +94,8 @@ async def _shake_hands(library: _Library, wire: Wire, address: Address, options:
     raise trio.BrokenResourceError("the server hung up during the handshake")
 
 
-def _first_leaf(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    first: BaseException = group
+def _first_leaf(error: BaseException) -> BaseException:
+    first = error
     while isinstance(first, BaseExceptionGroup):
         first = first.exceptions[0]
     return first
@@ -102,10 +105,12 @@ def _why(error: BaseException) -> str:
     """One line for people."""
     if isinstance(error, trio.TooSlowError):
         return "the server does not answer"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    cause = error.__cause__
-    return str(error) or (str(cause) if cause else "") or GONE.text
+    cause = _first_leaf(error.__cause__) if error.__cause__ is not None else error  # of each address that was tried
+    for one in (error, cause):
+        if isinstance(one, OSError) and one.strerror:
+            plain = one.errno in errno.errorcode and not isinstance(one, ssl.SSLError)
+            return os.strerror(one.errno or 0) if plain else one.strerror  # plain: without the address that Trio adds
+    return str(error) or str(cause) or GONE.text
 
 
 def _lost(reason: str) -> Ending:
