@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec import Struct
+
+
+#: What `--no-rate-limit` makes of a rate or a cap: more than anybody can reach.
+LIFTED: Final = 1_000_000_000
 
 
 class Limits(Struct, frozen=True, kw_only=True):

@@ -9,15 +9,13 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Struct, field, structs
 
-from trichat.core.limits import Limits
+from trichat.core.limits import LIFTED, Limits
 from trichat.settings import checks
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["text", "json"]
 
 _DEFAULTS: Final = Limits()
-#: What stands for "no limit" in a token bucket: finite, as infinity times no time at all is not a number.
-_LIFTED: Final = 1_000_000_000
 
 
 class Setting(Struct, frozen=True, kw_only=True):
@@ -153,7 +151,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         if self.rate_limit:
             return limits
         return structs.replace(
-            limits, connections_per_address=self.max_connections, commands_per_s=_LIFTED, command_burst=_LIFTED
+            limits, connections_per_address=self.max_connections, commands_per_s=LIFTED, command_burst=LIFTED
         )
 
     def redacted(self) -> Settings:
