@@ -11,6 +11,7 @@ import pytest
 
 from tests.embedded.conftest import RecordProperty, StartHolder
 from tests.embedded.holders import LIVELY_S, ROOT, answers, only, processes_of, said, say, within
+from trichat.embedded.processes import signal_all
 
 
 def test_killed_postgresql_is_started_again(
@@ -54,9 +55,9 @@ def test_everything_was_killed_and_its_pid_is_a_strangers_now(start_holder: Star
     holder = start_holder(data_dir).ready()
     say(holder.database_url, "kept")
     os.kill(holder.process.pid, signal.SIGSTOP)
-    for pid in processes_of(data_dir):
-        os.kill(pid, signal.SIGKILL)
-    within(LIVELY_S, lambda: set(processes_of(data_dir)) <= {holder.process.pid})
+    os.kill(only(processes_of(data_dir), "bin/postgres"), signal.SIGKILL)
+    signal_all(processes_of(data_dir), signal.SIGKILL)
+    within(LIVELY_S, lambda: not processes_of(data_dir))
     pid_file = data_dir / "postgres" / "postmaster.pid"
     owner = pid_file.stat().st_uid
     with subprocess.Popen(["sleep", "600"], user=owner if ROOT else None) as stranger:

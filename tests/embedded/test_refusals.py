@@ -30,6 +30,7 @@ def test_folder_that_the_lesser_user_may_not_enter_is_named(start_holder: StartH
     assert f"may not enter {shut} (mode 0700)" in said
     assert "--data-dir" in said
     assert shut.stat().st_mode & 0o777 == 0o700
+    assert list(shut.iterdir()) == []
 
 
 @pytest.mark.skipif(not ROOT, reason="only root becomes somebody else")

@@ -12,8 +12,9 @@ import pytest
 from tests.embedded.conftest import StartHolder
 from tests.embedded.holders import LIVELY_S, ROOT, SIGTERM, answers, only, processes_of, said, say
 from trichat.core.limits import Limits
-from trichat.embedded import Account, ValkeyServer, find_valkey, finish, open_home
+from trichat.embedded import Account, PostgresServer, find_postgres, finish, open_home
 from trichat.embedded.home import account_of
+from trichat.embedded.programs import PostgresPrograms
 
 pytestmark = pytest.mark.skipif(not ROOT, reason="only root becomes somebody else; the other tests run as you")
 
@@ -61,12 +62,20 @@ def test_programs_that_the_lesser_user_cannot_reach_are_copied(open_folder: Path
     """As with a virtual environment below /root."""
     shut = open_folder / "shut"
     shut.mkdir(mode=0o700)
-    program = Path(shutil.copy(find_valkey(), shut))
-    server = ValkeyServer(open_home(data_dir), program, Limits())
-    finish(server.starting())
-    (pid,) = server.pids()
-    assert Path(f"/proc/{pid}/exe").resolve().is_relative_to(data_dir / "programs")
-    finish(server.stopping())
+    found = find_postgres()
+    site = found.root.parent.parent
+    for part in (found.root, found.libraries):
+        assert part is not None
+        shutil.copytree(part, shut / part.relative_to(site))
+    libraries = shut / found.libraries.relative_to(site) if found.libraries else None
+    server = PostgresServer(
+        open_home(data_dir), PostgresPrograms(shut / found.root.relative_to(site), found.major, libraries), Limits()
+    )
+    for _ in range(2):
+        finish(server.starting())
+        program = Path(f"/proc/{min(server.pids())}/exe").resolve()
+        finish(server.stopping())
+        assert program.is_relative_to(data_dir / "programs")
 
 
 def test_root_keeps_to_the_user_whose_data_it_is(start_holder: StartHolder, anns_dir: Path) -> None:

@@ -118,22 +118,22 @@ def open_home(data_dir: Path) -> Home:
     they are. Raises EmbeddedUnusable when it cannot be used.
     """
     try:
-        path = data_dir.expanduser().absolute()
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = path.resolve(strict=True)
+        path = data_dir.expanduser().resolve()
         account = _choose_account(path)
+        _check_reach(path.parent, account)
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
         _adopt(path, account)
+        _check_reach(path, account)
     except OSError as error:
         raise EmbeddedUnusable(f"the data directory {data_dir} cannot be used: {error}") from error
-    _check_reach(path, account)
     return Home(path, account)
 
 
 def first_unreachable(path: Path, account: Account) -> Path | None:
-    """The topmost folder on the way to `path`, itself included, that keeps a lesser `account` out."""
+    """The topmost folder on the way to `path`, itself included, that is there and keeps a lesser `account` out."""
     if not account.is_lesser:
         return None
-    folders = [*reversed(path.parents), path]
+    folders = [folder for folder in (*reversed(path.parents), path) if folder.is_dir()]
     return next((folder for folder in folders if not _may_enter(folder.stat(), account)), None)
 
 

