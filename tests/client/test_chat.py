@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -240,12 +241,18 @@ async def test_earlier_messages_are_paged_back_as_far_as_asked(nursery: trio.Nur
     assert ann.shown == [f"ben: text {seq}" for seq in range(5, 10)]
 
 
-async def test_lines_come_from_files_as_well_as_from_pipes(tmp_path: Path) -> None:
+async def test_lines_come_from_files_and_terminals_as_well_as_from_pipes(tmp_path: Path) -> None:
     path = tmp_path / "lines"
     path.write_bytes(b"one\ntwo \xff\nthree")
     with path.open() as file:
         lines = Lines(file.fileno())
         assert [await lines.next() for _ in range(4)] == ["one", "two \ufffd", "three", None]
+    ours, theirs = pty.openpty()
+    os.write(ours, b"typed\n\x04")
+    lines = Lines(theirs)
+    assert [await lines.next() for _ in range(2)] == ["typed", None]
+    os.close(ours)
+    os.close(theirs)
     null = os.open(os.devnull, os.O_RDONLY)
     assert await Lines(null).next() is None
     os.close(null)

@@ -371,6 +371,40 @@ async def test_a_closed_client_answers_no_more(nursery: trio.Nursery, autojump_c
     assert trio.current_time() == began  # and nobody waited for a limit
 
 
+async def test_a_cancelled_client_says_goodbye_too(nursery: trio.Nursery, autojump_clock: MockClock) -> None:
+    closed: list[int] = []
+
+    async def script(peer: Peer) -> None:
+        await peer.greet()
+        try:
+            await peer.stay()
+        finally:
+            closed.append(peer.close_code)
+
+    with trio.move_on_after(1) as scope:
+        async with open_client(URL, connect=FakeServer(nursery, script).connect):
+            await trio.sleep_forever()
+    assert scope.cancelled_caught
+    assert trio.current_time() - scope.deadline < 0.1
+    await trio.testing.wait_all_tasks_blocked()
+    assert closed == [1000]
+
+
+async def test_a_server_that_ignores_our_close_is_left_after_two_seconds(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.greet()
+        while True:
+            await peer.say("status", fanout="ok", padding="x" * 60_000)  # our close is never reached: nobody reads
+
+    began = trio.current_time()
+    server = FakeServer(nursery, script, lockstep=True)
+    async with open_client(URL, connect=server.connect, options=ClientOptions(events=5)):
+        await trio.sleep(1)
+    assert trio.current_time() - began < 4
+
+
 async def test_the_same_chance_gives_the_same_cids(nursery: trio.Nursery) -> None:
     import random
 

@@ -55,7 +55,7 @@ class Connection:
     def ending(self) -> Ending:
         """Why the connection is over: the server's goodbye, its close code, or our own reason."""
         closed = self._websocket.closed
-        code = GONE.code if closed is None or self._dropped else closed.code
+        code = GONE.code if closed is None or self._dropped else int(closed.code)
         reason = self._dropped or (closed.reason if closed is not None else None) or GONE.text
         resume_after_ms = 0
         if self._goodbye is not None and isinstance(self._goodbye.get("code"), int):
