@@ -166,6 +166,8 @@ async def _stop_at_once_when_told_again(signals: AsyncIterator[int], services: t
 def _say_ready(settings: Settings, hub: Hub, listener: socket.socket) -> None:
     port = listener.getsockname()[1]
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    if settings.host in ("0.0.0.0", "::"):  # noqa: S104  # compared, not listened on
+        host = "localhost"
     guests = "" if hub.allow_guests else "  (guests are refused; --allow-guests lets everybody in)\n"
     print(
         f"trichat {__version__}, node {hub.node}, is ready\n{guests}"
