@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -36,17 +37,15 @@ class PostgresServer:
     def __init__(self, bin_dir: Path, directory: Path) -> None:
         self.bin_dir = bin_dir
         self.directory = directory
-        self.port = _free_port()
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = itertools.count(1)
-        self._user = "nobody" if os.getuid() == 0 else None  # PostgreSQL refuses to run as root
+        self._user: str | None = None
 
     def initialise(self) -> None:
         """Make the cluster's files."""
         self.directory.mkdir(exist_ok=True)
-        if self._user:
-            entry = pwd.getpwnam(self._user)
-            os.chown(self.directory, entry.pw_uid, entry.pw_gid)
+        self._user = own_by_lesser_user(self.directory)
         arguments = ["--no-sync", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-D", str(self._data)]
         subprocess.run(
             [str(self.bin_dir / "initdb"), *arguments],
@@ -77,7 +76,7 @@ class PostgresServer:
                 user=self._user,
                 extra_groups=[] if self._user else None,
                 cwd="/",
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 (one call of libc, prepared before the fork)
+                preexec_fn=die_with_parent,  # noqa: PLW1509 (one call of libc, prepared before the fork)
             )
         wait_until(self._answers, f"PostgreSQL answers; see {self.directory / 'log'}", 30)
 
@@ -93,8 +92,7 @@ class PostgresServer:
         """SIGKILL to all its processes, as a machine that loses power."""
         assert self._process is not None
         children = self._children()
-        for pid in [self._process.pid, *children]:
-            os.kill(pid, signal.SIGKILL)
+        self._signal_all(signal.SIGKILL)
         self._process.wait(10)
         self._process = None
         wait_until(lambda: not any(map(_alive, children)), "the backends are gone")
@@ -142,7 +140,8 @@ class PostgresServer:
         assert self._process is not None
         # the parent first when stopping, so that it starts no more children
         for pid in [self._process.pid, *self._children()]:
-            os.kill(pid, number)
+            with suppress(ProcessLookupError):  # a backend that has ended meanwhile
+                os.kill(pid, number)
 
     def _children(self) -> list[int]:
         assert self._process is not None
@@ -169,18 +168,31 @@ def temporary_directory() -> Path:
     return Path(tempfile.mkdtemp(prefix="trichat-pg-"))
 
 
+def own_by_lesser_user(directory: Path) -> str | None:
+    """Under root: gives the directory to a user without rights, and says whom. PostgreSQL refuses to run as root."""
+    if os.getuid() != 0:
+        return None
+    entry = pwd.getpwnam("nobody")
+    for path in (directory, *directory.iterdir()):
+        os.chown(path, entry.pw_uid, entry.pw_gid)
+    return entry.pw_name
+
+
 def remove_directory(directory: Path) -> None:
+    """Remove it with all that is in it."""
     shutil.rmtree(directory)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """For `preexec_fn`: the process ends with the test run, also when that is killed."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)
 
 

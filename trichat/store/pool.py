@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, Final, ParamSpec, TypeVar
 
 import psycopg
 import trio
@@ -18,6 +18,9 @@ from trichat.core.limits import Limits
 from trichat.store.connection import Connection, connect
 from trichat.store.errors import CONFLICTS, one_line, translating
 from trichat.store.watchdog import Watchdog
+
+#: Seconds before a call that lost a conflict begins again: at once it might take the winner's lock, and both lose.
+_CONFLICT_PAUSE_S: Final = 0.02
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -51,6 +54,8 @@ class Connector:
             raise StoreUnavailable(self._why)
         try:
             return await self._connect(deadline)
+        except UnicodeError as error:  # of the resolver, about a name that is none, such as a..b
+            raise StoreUnusable(f"the database URL cannot be read: its host {error}") from error
         except StoreUnavailable as error:
             self._resting_until = time.monotonic() + self._rest_s
             self._why = str(error)
@@ -110,6 +115,7 @@ class ConnectionPool:
                 try:
                     return work()
                 except CONFLICTS:
+                    time.sleep(_CONFLICT_PAUSE_S)
                     return work()
         except StoreUnavailable:
             connection.close()
