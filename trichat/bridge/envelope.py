@@ -45,8 +45,8 @@ def decode(payload: bytes) -> Batch:
         raise BadEnvelope("shorter than its header")
     _, _, room_id, first, count = _HEADER.unpack_from(payload)
     joined = payload[_HEADER.size :]
-    if not first or not count:
-        raise BadEnvelope("events are numbered from 1 and come at least one at a time")
+    if not first:
+        raise BadEnvelope("events are numbered from 1")
     _check_frames(joined, count)
     return Batch(RoomId(room_id), first, count, joined)
 

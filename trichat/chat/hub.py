@@ -156,6 +156,7 @@ class Hub:
         room = self._rooms_by_id.get(batch.room_id)
         if room is not None:
             room.take(batch)
+        self.relay.announced(batch)
         self.bridge.publish(batch)
 
     # sessions

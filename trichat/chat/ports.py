@@ -157,7 +157,10 @@ class Store(Protocol):
 
 
 class Batch(Struct, frozen=True):
-    """Events of one room on their way to its members: `joined` is `count` whole text frames, from `first` on."""
+    """Events of one room on their way to its members: `joined` is `count` whole text frames, from `first` on.
+
+    With a `count` of 0 it brings nothing, and says that everything before `first` is in the store.
+    """
 
     room_id: RoomId
     first: int

@@ -13,6 +13,7 @@ from trichat.chat.ports import Batch, Beat, Cut, Linked, Missed, News, StoreUnav
 from trichat.chat.room import Room
 from trichat.core.codec import encode_events
 from trichat.core.events import Event
+from trichat.core.names import RoomId
 
 if TYPE_CHECKING:
     from trichat.chat.hub import Hub
@@ -26,6 +27,8 @@ _TAIL_BYTES: Final = 4_194_304
 _MISSED_S: Final = 2.0
 #: Seconds that a new node has for its first link to Redis before it counts as degraded.
 _GRACE_S: Final = 1.0
+#: Seconds after which what was published counts as carried: longer than a dead link goes unnoticed.
+_CARRIED_S: Final = 1.0
 
 
 class Relay:
@@ -47,7 +50,14 @@ class Relay:
         self._holes: dict[Room, None] = {}
         self._hole = trio.Event()
         self._store_away = False
+        self._said: dict[RoomId, int] = {}  # where this node's announcements of the last moment ended, by room
+        self._said_before: dict[RoomId, int] = {}  # the same of the moment before
+        self._said_since = 0.0
         self.fanout_ok = True
+
+    def announced(self, batch: Batch) -> None:
+        """This node has published `batch`, or has tried to."""
+        self._said[batch.room_id] = batch.first + batch.count
 
     def on_hole(self, room: Room) -> None:
         """A room has later events but not the next one: wait a moment for it, then read it from the store."""
@@ -79,6 +89,10 @@ class Relay:
 
     def _hear(self, news: News) -> None:
         match news:
+            case Batch(room_id=room_id, first=first, count=0):
+                room = self._hub.room_by_id(room_id)
+                if room is not None and room.head < first - 1:
+                    self._look_now.set()
             case Batch(room_id=room_id):
                 room = self._hub.room_by_id(room_id)
                 if room is not None:
@@ -89,6 +103,7 @@ class Relay:
                 self._watch.heard(incarnation, trio.current_time())
             case Linked():
                 self.linked = True
+                self._say_heads()
                 self._look_now.set()
             case Cut(why=why):
                 log.warning("cut off from Redis: %s", why)
@@ -99,6 +114,8 @@ class Relay:
                 self._look_now.set()
             case Missed():
                 self._missed_until = trio.current_time() + _MISSED_S
+                if self.linked:
+                    self._say_heads()
                 self._look_now.set()
             case _:
                 assert_never(news)
@@ -116,10 +133,22 @@ class Relay:
             self._look_now.set()
             self._hub.tell_status()
 
+    def _say_heads(self) -> None:
+        """What was published of late may be lost: say where it ended, so that who has not heard it looks.
+
+        The others cannot know: when the link is back before they miss a beat, they rely on it.
+        """
+        for room_id, end in {**self._said_before, **self._said}.items():
+            self._hub.bridge.publish(Batch(room_id, end, 0, b""))
+
     async def _run_watch(self) -> None:
         while True:
             await trio.sleep(self._limits.beat_s)
             self._judge()
+            now = trio.current_time()
+            if self.linked and now - self._said_since > _CARRIED_S:
+                self._said_since = now
+                self._said_before, self._said = self._said, {}
 
     async def _run_looks(self) -> None:
         while True:

@@ -1,0 +1,59 @@
+"""How soon people at one node hear another's when news are lost on the way: over the twins, on a clock that jumps."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import trio
+from trio.testing import MockClock
+
+from tests.nodes import Node, Twins, make_twins, open_twin_node
+from trichat.client import Client, RoomEvent, open_client
+from trichat.core.limits import Limits
+
+#: A minute between the slow looks: whatever is heard sooner was told, or looked for because of a fault.
+LIMITS = Limits(heads_slow_s=60.0)
+
+
+@asynccontextmanager
+async def open_two(twins: Twins) -> AsyncIterator[tuple[Node, Client, Client]]:
+    """Bob's node, and ann and bob at a node each, in the same room, when both have looked around."""
+    async with (
+        open_twin_node(twins) as first,
+        open_twin_node(twins, name="n2") as second,
+        open_client("ws://n1/ws", connect=first.connect) as ann,
+        open_client("ws://n2/ws", connect=second.connect) as bob,
+    ):
+        await ann.join("lobby")
+        await bob.join("lobby")
+        await trio.sleep(1)
+        yield second, ann, bob
+
+
+async def hears(client: Client, text: str) -> None:
+    async for event in client.events():
+        if isinstance(event, RoomEvent) and event.text == text:
+            return
+
+
+async def test_what_was_lost_with_a_link_is_heard_as_soon_as_the_link_is_back(autojump_clock: MockClock) -> None:
+    """Nobody missed a beat, nothing later shows the hole, and the next look is a minute away."""
+    twins = make_twins(LIMITS)
+    async with open_two(twins) as (second, ann, bob):
+        twins.bus.lose_next(1)
+        await bob.send("lobby", "lost")
+        twins.bus.cut(second.hub.incarnation)
+        twins.bus.heal(second.hub.incarnation)
+        with trio.fail_after(0.3):
+            await hears(ann, "lost")
+
+
+async def test_what_was_said_while_the_link_was_away_is_heard_too(autojump_clock: MockClock) -> None:
+    twins = make_twins(LIMITS)
+    async with open_two(twins) as (second, ann, bob):
+        twins.bus.cut(second.hub.incarnation)
+        await bob.send("lobby", "unpublished")
+        twins.bus.heal(second.hub.incarnation)
+        with trio.fail_after(0.3):
+            await hears(ann, "unpublished")
