@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
 import trio
 from trio.testing import MockClock
 
 from tests.nodes import Node, Twins, make_twins, open_twin_node
-from trichat.client import Client, RoomEvent, open_client
+from trichat.client import Client, RoomEvent, StatusChanged, open_client
 from trichat.core.limits import Limits
 
 #: A minute between the slow looks: whatever is heard sooner was told, or looked for because of a fault.
@@ -37,6 +38,12 @@ async def hears(client: Client, text: str) -> None:
             return
 
 
+async def hears_that_fanout_is(client: Client, fanout: str) -> None:
+    async for event in client.events():
+        if event == StatusChanged(fanout):
+            return
+
+
 async def test_what_was_lost_with_a_link_is_heard_as_soon_as_the_link_is_back(autojump_clock: MockClock) -> None:
     """Nobody missed a beat, nothing later shows the hole, and the next look is a minute away."""
     twins = make_twins(LIMITS)
@@ -57,3 +64,18 @@ async def test_what_was_said_while_the_link_was_away_is_heard_too(autojump_clock
         twins.bus.heal(second.hub.incarnation)
         with trio.fail_after(0.3):
             await hears(ann, "unpublished")
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.05, 0.1, 0.15, 0.2, 0.25])
+async def test_a_node_that_is_cut_off_is_missed_before_people_are(autojump_clock: MockClock, after_s: float) -> None:
+    """At whatever moment between two beats: 0.6 s without a beat, a glance at the clock, a look at the heads."""
+    twins = make_twins(LIMITS)
+    async with open_two(twins) as (second, ann, bob):
+        await trio.sleep(after_s)
+        twins.bus.cut(second.hub.incarnation)
+        await bob.send("lobby", "cut off")
+        with trio.fail_after(LIMITS.beat_missing_s + 0.15):
+            await hears(ann, "cut off")
+        twins.bus.heal(second.hub.incarnation)
+        with trio.fail_after(5):
+            await hears_that_fanout_is(ann, "ok")

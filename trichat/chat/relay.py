@@ -27,6 +27,8 @@ _TAIL_BYTES: Final = 4_194_304
 _MISSED_S: Final = 2.0
 #: Seconds that a new node has for its first link to Redis before it counts as degraded.
 _GRACE_S: Final = 1.0
+#: Looks at the clock per beat: how soon after `beat_missing_s` a missing node is noticed.
+_LOOKS_PER_BEAT: Final = 5
 #: Seconds after which what was published counts as carried: longer than a dead link goes unnoticed.
 _CARRIED_S: Final = 1.0
 
@@ -143,7 +145,7 @@ class Relay:
 
     async def _run_watch(self) -> None:
         while True:
-            await trio.sleep(self._limits.beat_s)
+            await trio.sleep(self._limits.beat_s / _LOOKS_PER_BEAT)
             self._judge()
             now = trio.current_time()
             if self.linked and now - self._said_since > _CARRIED_S:
