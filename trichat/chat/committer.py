@@ -69,6 +69,7 @@ class Committer:
         self._lanes = [_Lane() for _ in range(lanes)]
         self._waiting = 0  # submissions that are not answered
         self._idle = trio.Event()
+        self._busy = trio.Event()
 
     def submit(self, submission: Submission) -> bool:
         """Queue a draft; False when `commit_queue` drafts wait already. The sender is told what became of it."""
@@ -78,13 +79,15 @@ class Committer:
         lane = self._lanes[submission.draft.room_id % len(self._lanes)]
         lane.queue.append(submission)
         lane.wake.set()
+        self._busy.set()
         self._waiting += 1
         return True
 
     async def drained(self) -> None:
         """Wait until nothing waits and nothing is in flight."""
         while self._waiting or any(lane.in_flight for lane in self._lanes):
-            self._idle = trio.Event()
+            if self._idle.is_set():
+                self._idle = trio.Event()  # one event for all who wait
             await self._idle.wait()
 
     async def run(self) -> None:
@@ -170,6 +173,9 @@ class Committer:
 
     async def _run_deadlines(self) -> None:
         while True:
+            if not self._waiting:
+                self._busy = trio.Event()
+                await self._busy.wait()
             await trio.sleep(_DEADLINE_STEP_S)
             now = trio.current_time()
             for lane in self._lanes:

@@ -8,13 +8,12 @@ import trio
 
 from trichat.chat.committer import Committer
 from trichat.chat.pages import Pages
-from trichat.chat.ports import Batch, Bridge, Store
+from trichat.chat.ports import Batch, Bridge, Store, StoreUnavailable
 from trichat.chat.presence import Presence
 from trichat.chat.relay import Relay
 from trichat.chat.room import Room
 from trichat.chat.session import Session
 from trichat.core.chance import Chance
-from trichat.core.closing import STATE_LOST
 from trichat.core.codec import encode_reply
 from trichat.core.events import RoomRecord
 from trichat.core.limits import Limits
@@ -62,7 +61,7 @@ class Hub:
         self.committer = Committer(store, limits, lanes, self.announce)
         self._rooms: dict[RoomName, Room] = {}
         self._rooms_by_id: dict[RoomId, Room] = {}
-        self._opening: dict[RoomName, trio.Event] = {}
+        self._opening: dict[RoomName, _Opening] = {}
         self._start_room, self._started_rooms = trio.open_memory_channel[Room](_STARTING_ROOMS)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -94,26 +93,31 @@ class Hub:
         Rooms that do not exist are made if `create`, else left out. Raises StoreUnavailable.
         """
         wanted = list(names)
-        while True:
-            opening = [self._opening[name] for name in wanted if name in self._opening]
-            if not opening:
-                break
-            await opening[0].wait()  # somebody else reads it: share that read
+        while opening := next((self._opening[name] for name in wanted if name in self._opening), None):
+            await opening.done.wait()  # somebody else reads it: share that read, and its failure
+            if opening.failed:
+                raise StoreUnavailable("the read that was shared failed")
         unknown = [name for name in wanted if name not in self._rooms]
         if unknown:
             await self._read_rooms(unknown, create=create)
-        return {name: self._rooms[name] for name in wanted if name in self._rooms}
+        rooms = {name: self._rooms[name] for name in wanted if name in self._rooms}
+        for room in rooms.values():
+            room.idle_since = trio.current_time()  # not forgotten while the command goes on
+        return rooms
 
     async def _read_rooms(self, names: list[RoomName], *, create: bool) -> None:
-        done = trio.Event()
-        self._opening.update(dict.fromkeys(names, done))
+        opening = _Opening()
+        self._opening.update(dict.fromkeys(names, opening))
         try:
             for record in (await self.store.open_rooms(names, create=create)).values():
                 self._add_room(record)
+        except StoreUnavailable:
+            opening.failed = True
+            raise
         finally:
             for name in names:
                 del self._opening[name]
-            done.set()
+            opening.done.set()
 
     def _add_room(self, record: RoomRecord) -> None:
         room = Room(record, self.limits, self.relay.on_hole)
@@ -127,12 +131,12 @@ class Hub:
     def lose_room(self, room: Room) -> None:
         """The room's log is gone or another one: its listeners have to resume."""
         self._forget(room)
-        self.pages.forget(room.id)
-        for session in [s for s in self.sessions if room.name in s.memberships]:
-            session.close(STATE_LOST)
+        for session in list(self.sessions):
+            session.lose(room)
 
     def _forget(self, room: Room) -> None:
-        if self._rooms_by_id.pop(room.id, None) is not None:
+        if self._rooms_by_id.get(room.id) is room:  # else it was forgotten before, and perhaps opened again
+            del self._rooms_by_id[room.id]
             del self._rooms[room.name]
             self.bridge.unsubscribe(room.id)
             room.end()
@@ -173,3 +177,13 @@ class Hub:
 
     def status(self) -> Status:
         return Status(fanout="ok" if self.relay.fanout_ok else "degraded")
+
+
+class _Opening:
+    """A read of rooms that is under way, for those who want one of them too."""
+
+    __slots__ = ("done", "failed")
+
+    def __init__(self) -> None:
+        self.done = trio.Event()
+        self.failed = False  # the store was unavailable; a reader that was cancelled says nothing

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from msgspec import UNSET, UnsetType
 
+from trichat.chat.ports import StoreUnavailable
 from trichat.chat.replay import Replay, Tally
 from trichat.chat.room import Room
-from trichat.chat.session import Membership, Session
+from trichat.chat.session import Membership, Session, store_away
 from trichat.core.commands import Join, Leave, Position, Resume
 from trichat.core.errors import CommandId, Refusal
 from trichat.core.names import RoomName, parse_room_name
@@ -61,6 +62,8 @@ async def resume(session: Session, command: Resume) -> None:
             await _resume_one(session, rooms.get(name), name, position, tally)
         except Refusal as refusal:
             session.refuse(refusal, room=name)
+        except StoreUnavailable:
+            session.refuse(store_away(), room=name)  # the other rooms need not suffer, and `resumed` still comes
     tally.all_begun(session)
 
 
@@ -82,9 +85,16 @@ def leave(session: Session, command: Leave) -> None:
 
 def _enter(session: Session, room: Room, position: int, command_id: CommandId, tally: Tally | None = None) -> None:
     """Answer `joined`, then let the room's events follow from `position`, by replay when some are missing."""
+    if session.ended is not None:
+        return  # the client went while the command waited: nobody would ever leave the room again
+    if room.ended:
+        said = f"{room.name} was closed at this node a moment ago; say that again"
+        raise Refusal("unavailable", said, retry_after_ms=0)
     membership = session.enter(room)
     members = room.members_elsewhere + len(room.people)
-    session.reply(Joined(id=command_id, room=room.name, epoch=room.epoch, seq=room.delivered, members=members))
+    # a position that this node has just caught up with may not be delivered yet
+    head = max(room.delivered, position)
+    session.reply(Joined(id=command_id, room=room.name, epoch=room.epoch, seq=head, members=members))
     if tally is not None:
         tally.begin()
         session.start_replay(Replay(membership, position, tally))
@@ -112,8 +122,8 @@ async def _check_position(session: Session, room: Room, since: int, epoch: str |
     if epoch is UNSET or epoch == room.epoch:
         if since > room.head:
             await session.hub.relay.catch_up(room, since)  # committed at another node, and not heard here yet
-        if since <= room.head:
-            return
+        if since <= room.head or room.ended:
+            return  # of a room that has ended, `_enter` tells
     raise Refusal(
         "bad_position",
         f"{room.name} has no such position; join it without since, or from its head {room.head} of epoch {room.epoch}",

@@ -8,12 +8,16 @@ from typing import Final
 import trio
 
 from trichat.chat.ports import Store
+from trichat.chat.room import Room
 from trichat.core.codec import Frame, encode_events
 from trichat.core.limits import Limits
-from trichat.core.names import RoomId, RoomName
+from trichat.core.names import Epoch, RoomId, RoomName
 
 #: Whole pages kept after they were read: 64 pages of at most `page_bytes` (16 MiB).
 _KEPT: Final = 64
+
+#: A room's log (the epoch tells it from another one of the same room) and the `seq` after which the page begins.
+_Key = tuple[RoomId, Epoch, int]
 
 
 class Pages:
@@ -22,31 +26,33 @@ class Pages:
     def __init__(self, store: Store, limits: Limits) -> None:
         self._store = store
         self._limits = limits
-        self._reading: dict[tuple[RoomId, int], trio.Event] = {}
-        self._kept: OrderedDict[tuple[RoomId, int], list[Frame]] = OrderedDict()
+        self._reading: dict[_Key, _Reading] = {}
+        self._kept: OrderedDict[_Key, list[Frame]] = OrderedDict()
 
-    async def read(self, room_id: RoomId, name: RoomName, after: int) -> list[Frame]:
-        """The frames of the events after `after`: one page, empty at the log's end. Raises StoreUnavailable."""
-        key = (room_id, after)
+    async def read(self, room: Room, after: int) -> list[Frame]:
+        """The frames of the events after `after`: one page, empty at the log's end. Raises StoreUnavailable.
+
+        A read that is shared may have begun earlier: events that came since may not be in it.
+        """
+        key = (room.id, room.epoch, after)
         while key not in self._kept:
-            if key not in self._reading:
-                return await self._read(key, name)
-            await self._reading[key].wait()
+            reading = self._reading.get(key)
+            if reading is None:
+                return await self._read(key, room.name)
+            await reading.done.wait()
+            if reading.frames is not None:
+                return reading.frames
         self._kept.move_to_end(key)
         return self._kept[key]
 
-    def forget(self, room_id: RoomId) -> None:
-        """The room's log is another one now."""
-        for key in [key for key in self._kept if key[0] == room_id]:
-            del self._kept[key]
-
-    async def _read(self, key: tuple[RoomId, int], name: RoomName) -> list[Frame]:
-        done = self._reading[key] = trio.Event()
+    async def _read(self, key: _Key, name: RoomName) -> list[Frame]:
+        room_id, _, after = key
+        reading = self._reading[key] = _Reading()
         try:
             page = await self._store.read_events(
-                key[0], after=key[1], limit=self._limits.page, max_bytes=self._limits.page_bytes
+                room_id, after=after, limit=self._limits.page, max_bytes=self._limits.page_bytes
             )
-            frames = encode_events(name, page.events)
+            frames = reading.frames = encode_events(name, page.events)
             if page.more:  # a whole page never changes; the last one grows
                 self._kept[key] = frames
                 if len(self._kept) > _KEPT:
@@ -54,4 +60,14 @@ class Pages:
             return frames
         finally:
             del self._reading[key]
-            done.set()
+            reading.done.set()
+
+
+class _Reading:
+    """A read under way."""
+
+    __slots__ = ("done", "frames")
+
+    def __init__(self) -> None:
+        self.done = trio.Event()
+        self.frames: list[Frame] | None = None  # still None when it is done: it failed, try anew

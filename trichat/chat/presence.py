@@ -95,10 +95,10 @@ class Presence:
         try:
             known = await self._store.record_node(record, [self._change(*key) for key in taken])
             if not known:
-                everybody = [self._change(*key) for key in self._here]
-                await self._store.record_node(record, everybody)
+                await self._store.record_node(record, [self._change(*key) for key in self._here])
         except StoreUnavailable:
-            self._changed = {**taken, **self._changed}
+            # what took effect is unknown, perhaps that the node is new: next time say everybody, and who went
+            self._changed = {**dict.fromkeys(self._here), **taken, **self._changed}
             raise
 
     def _note(self, room_id: RoomId, user_id: UserId) -> None:

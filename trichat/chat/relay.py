@@ -68,7 +68,7 @@ class Relay:
 
     async def catch_up(self, room: Room, position: int) -> None:
         """Have `room` take in the store's events up to `position`, or its end. Raises StoreUnavailable."""
-        while room.head < position:
+        while room.head < position and not room.ended:
             page = await self._hub.store.read_events(
                 room.id, after=room.head, limit=self._limits.page, max_bytes=self._limits.page_bytes
             )
@@ -197,7 +197,7 @@ class Relay:
             if events:
                 progress = True
                 _take(room, events)
-            if room.head >= behind[room]:
+            if room.ended or room.head >= behind[room]:
                 del behind[room]
         if not progress:
             behind.clear()

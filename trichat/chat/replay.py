@@ -72,7 +72,7 @@ class Replay:
             return
         frames = room.recent(self.position, hub.limits.page_bytes)
         if frames is None:
-            frames = await hub.pages.read(room.id, room.name, self.position)
+            frames = await hub.pages.read(room, self.position)
         if frames and not self.membership.left:
             self.position += len(frames)
             session.outbox.post_asked(Frame(b"".join(frames)))

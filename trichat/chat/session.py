@@ -11,7 +11,7 @@ import trio
 from trichat.chat.committer import Submission
 from trichat.chat.ports import StoreUnavailable
 from trichat.chat.room import Room
-from trichat.core.closing import BAD_FRAMES, RATE_LIMIT_IGNORED, CloseReason
+from trichat.core.closing import BAD_FRAMES, GONE, RATE_LIMIT_IGNORED, STATE_LOST, CloseReason
 from trichat.core.codec import Frame, encode_reply
 from trichat.core.errors import CommandId, Refusal
 from trichat.core.events import CidReused, RoomGone
@@ -174,7 +174,9 @@ class Session:
 
     def gone(self, *, clean: bool) -> None:
         """The connection has ended: leave all rooms. Unless `clean`, what waits to be stored is withdrawn."""
+        self.ended = self.ended or GONE  # a command that waits for the store finds nobody when it goes on
         self.withdrawn = not clean
+        self._relieve()
         for membership in list(self.memberships.values()):
             self.leave(membership)
 
@@ -195,6 +197,13 @@ class Session:
         membership.room.detach(self)
         del self.memberships[membership.room.name]
         self.hub.presence.go(membership.room, self.user_id)
+
+    def lose(self, room: Room) -> None:
+        """If this connection listens to `room`: it has to come back and resume."""
+        membership = self.memberships.get(room.name)
+        if membership is not None and membership.room is room:
+            self.leave(membership)  # now, so that nobody is counted in the old room beside the new one
+            self.close(STATE_LOST)
 
     def start_replay(self, replay: Replay) -> None:
         """Have the room's missing events sent as the connection drains, one room after the other."""
@@ -245,7 +254,7 @@ class Session:
         except Refusal as refusal:
             if refusal.code == "bad_frame":
                 self.bad_frame(refusal)
-            else:
+            elif self._within_rate(refusal.id):
                 self.refuse(refusal)
             return None
         if not self._within_rate(parsed.command.id):
@@ -253,15 +262,19 @@ class Session:
         return self._handle(parsed)
 
     def _handle(self, parsed: Parsed) -> Waiting | None:
+        unacked = self.unacked
         try:
             waiting = self._dispatch(self, parsed.command)
         except Refusal as refusal:
             self.refuse(refusal, parsed.command.id)
             waiting = None
+        if waiting is None and parsed.unknown:
+            if self.unacked == unacked:
+                self._warn(parsed)
+            else:
+                waiting = self.all_answered  # the warning comes after the reply, and that is an ack to come
         if waiting is not None:
             return lambda: self._finish(waiting, parsed)
-        if parsed.unknown:
-            self._warn(parsed)
         return None
 
     async def _finish(self, waiting: Waiting, parsed: Parsed) -> None:
