@@ -6,7 +6,6 @@ from typing import Final
 
 from msgspec import Struct
 
-
 #: What `--no-rate-limit` makes of a rate or a cap: more than anybody can reach.
 LIFTED: Final = 1_000_000_000
 
