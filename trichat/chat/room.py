@@ -141,7 +141,7 @@ class Room:
             while size < _TURN_BYTES:
                 try:
                     batches.append(self._incoming.receive_nowait())
-                except trio.WouldBlock:
+                except (trio.WouldBlock, trio.EndOfChannel):
                     break
                 size += len(batches[-1].joined)
             joined = batch.joined if len(batches) == 1 else b"".join([b.joined for b in batches])

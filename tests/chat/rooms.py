@@ -1,0 +1,58 @@
+"""A room by itself, for tests: its listeners are lists, and its events are their own numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from trichat.chat.ports import Batch
+from trichat.chat.room import Room
+from trichat.core.closing import CloseReason
+from trichat.core.codec import Frame, split_frames, text_frame
+from trichat.core.events import RoomRecord
+from trichat.core.limits import Limits
+from trichat.core.names import Epoch, RoomId, RoomName
+
+LOBBY = RoomRecord(RoomId(1), RoomName("lobby"), Epoch("k3"), head=0)
+
+
+def batch(first: int, count: int = 1) -> Batch:
+    """The events `first` … of the lobby."""
+    return Batch(LOBBY.id, first, count, b"".join(text_frame(b"%d" % seq) for seq in range(first, first + count)))
+
+
+def seqs(frames: list[Frame]) -> list[int]:
+    return [int(frame[2:]) for joined in frames for frame in split_frames(joined)]
+
+
+class Ear:
+    """A listener, and its own outbox: takes `capacity` posts, and then it is slow."""
+
+    def __init__(self, capacity: int = 1_000_000) -> None:
+        self.capacity = capacity
+        self.heard: list[Frame] = []
+        self.closed: CloseReason | None = None
+        self.on_post: Callable[[], None] | None = None
+
+    @property
+    def outbox(self) -> Ear:
+        return self
+
+    @property
+    def seqs(self) -> list[int]:
+        return seqs(self.heard)
+
+    def post(self, frame: Frame) -> bool:
+        if self.on_post is not None:
+            self.on_post()
+        if len(self.heard) >= self.capacity:
+            return False
+        self.heard.append(frame)
+        return True
+
+    def close(self, reason: CloseReason) -> None:
+        self.closed = reason
+
+
+def make_room(limits: Limits | None = None, holes: list[Room] | None = None) -> Room:
+    """A new lobby; `holes` becomes the list of the holes that it reports."""
+    return Room(LOBBY, limits or Limits(), (holes if holes is not None else []).append)
