@@ -71,9 +71,11 @@ def server(servers: Callable[[str], PostgresServer]) -> PostgresServer:
 
 
 @pytest.fixture
-def url(server: PostgresServer) -> str:
+def url(server: PostgresServer) -> Iterator[str]:
     """A new database on the newest PostgreSQL."""
-    return server.create_database()
+    url = server.create_database()
+    yield url
+    server.drop_database(url)
 
 
 @pytest.fixture(params=["memory", *BINARIES])

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 
@@ -122,6 +123,12 @@ class PostgresServer:
         with psycopg.connect(self.url(), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name} {options}".encode())
         return self.url(name, tcp=tcp)
+
+    def drop_database(self, url: str) -> None:
+        """Remove what `create_database` made: recovery after a kill looks at every file that there is."""
+        name = urlsplit(url).path[1:]
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
     @property
     def _data(self) -> Path:

@@ -39,7 +39,7 @@ class Connection(psycopg.Connection[TupleRow]):
         # our own descriptor of the same socket: libpq may close its own while somebody severs
         self._severable = socket.socket(fileno=os.dup(pgconn.socket))
 
-    def run(self, statement: Statement, params: Sequence[bytes]) -> pq.abc.PGresult:
+    def run(self, statement: Statement, params: list[bytes]) -> pq.abc.PGresult:
         """The result of `statement`, with parameters and values in text format. Blocks until `sever` at the latest.
 
         One hand-over of the interpreter lock, where a cursor has several: beside a busy event loop that saves

@@ -28,7 +28,7 @@ def append_events(connection: Connection, drafts: Sequence[Draft], patience_ms: 
     """
     room_ids = ",".join(map(str, {draft.room_id for draft in drafts}))
     batch = _encode([_row(draft) for draft in drafts])
-    result = connection.run(_APPEND, (b"{%b}" % room_ids.encode(), batch, b"%d" % patience_ms))
+    result = connection.run(_APPEND, [b"{%b}" % room_ids.encode(), batch, b"%d" % patience_ms])
     at, seqs, outcomes = (result.get_value(0, column) for column in range(3))
     assert at is not None
     assert seqs is not None
