@@ -118,6 +118,8 @@ class Session:
 
     def bad_frame(self, refusal: Refusal) -> None:
         """A frame that is no command at all: an error, and the tenth in a minute ends the connection."""
+        if self.ended is not None:
+            return
         limits = self.hub.limits
         if self._bad_frames is None:
             self._bad_frames = RecentCount(limits.bad_frames, limits.bad_frames_s)
