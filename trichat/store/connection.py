@@ -116,6 +116,8 @@ def _connect_one(conninfo: str, deadline: float) -> pq.abc.PGconn:
 def _checked(pgconn: pq.abc.PGconn, result: pq.abc.PGresult) -> pq.abc.PGresult:
     if result.status in (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK):
         return result
-    if pgconn.status == pq.ConnStatus.BAD:
+    # Without an SQLSTATE the error is libpq's own: the connection is lost. Its status alone does not tell: while the
+    # server's last words are unread it is still OK.
+    if pgconn.status == pq.ConnStatus.BAD or result.error_field(pq.DiagnosticField.SQLSTATE) is None:
         raise psycopg.OperationalError(result.error_message.decode(errors="replace").strip())
     raise errors.error_from_result(result)
