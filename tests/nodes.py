@@ -201,6 +201,10 @@ class NodeProcess:
         """SIGTERM, and the exit code. Raises trio.TooSlowError when it does not stop in time."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
+        return await self.ended(within_s)
+
+    async def ended(self, within_s: float = READY_S) -> int:
+        """The exit code, when it stops by itself or was told to. Raises trio.TooSlowError when not in time."""
         with trio.fail_after(within_s):
             return await trio.to_thread.run_sync(self._process.wait, abandon_on_cancel=True)
 
