@@ -148,15 +148,15 @@ class FrontDoor:
         await self._serve_websocket(raw, stream, sock)
 
     async def _serve_websocket(self, raw: bytes, stream: trio.abc.Stream, sock: socket.socket | None) -> None:
-        accepted = False
-        with trio.move_on_after(self._limits.handshake_s):
-            accepted = await shake_hands(raw, stream)
-        if not accepted:
-            return
         connection = Connection(self._hub, stream, sock)
+        # known before it has shaken hands: a node that stops meanwhile says goodbye to it as well
         self.connections[connection] = None
         try:
-            await connection.run()
+            accepted = False
+            with trio.move_on_after(self._limits.handshake_s):
+                accepted = await shake_hands(raw, stream)
+            if accepted:
+                await connection.run()
         finally:
             del self.connections[connection]
             if not self.connections:
