@@ -136,6 +136,12 @@ async def test_who_does_not_read_holds_up_the_end_no_longer_than_a_farewell(flag
             await deaf.receive_until("goodbye")
 
 
+async def test_who_does_not_close_is_cut_off_when_the_time_to_stop_is_over(flags: list[str], tmp_path: Path) -> None:
+    async with running_node(tmp_path, *flags, "--drain-s", "0.5") as node, open_wire(node.port) as bob:
+        assert await node.stopped(0.5 + AT_ONCE_S) == 1
+        assert await bob.expect_close() == DRAINING.code
+
+
 async def _ask_and_do_not_read(wire: WireClient) -> None:
     """Ask for more pages than the sockets on the way can hold; returns when they are full."""
     await wire.send_json({"type": "join", "room": "books"})
@@ -161,6 +167,32 @@ def _unread(wire: WireClient) -> int:
     return count[0]
 
 
+async def test_who_is_behind_still_hears_what_became_of_their_message() -> None:
+    async with (
+        open_twin_node(make_twins(), listening=True) as node,
+        await _open_narrow(node.port) as narrow,
+        open_wire(node.port or 0) as bob,
+    ):
+        ann = await WireClient(narrow).shake_hands()
+        for wire in (ann, bob):
+            await wire.send_json({"type": "join", "room": "lobby"})
+            await wire.receive_until("joined")
+        behind = list(node.door.connections)[-1]  # ann's, who came last
+        while not behind.outbox.queued:
+            await bob.send_json({"type": "send", "room": "lobby", "text": "x" * 4000})
+            await bob.receive_until("message")
+        await ann.send_json({"type": "send", "room": "lobby", "text": "hi", "id": "ann's"})
+        while (await bob.receive_until("message"))["text"] != "hi":
+            pass
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(node.door.drain, 0.0)
+            assert (await ann.receive_until("ack"))["id"] == "ann's"
+            assert (await ann.receive_until("goodbye"))["code"] == DRAINING.code
+            assert await ann.expect_close() == DRAINING.code
+            for wire in (ann, bob):
+                await wire.stream.aclose()
+
+
 async def test_who_is_shaking_hands_hears_goodbye_too() -> None:
     ours, theirs = trio.testing.lockstep_stream_pair()  # the node's answer waits until it is read
     async with open_twin_node(make_twins()) as node, trio.open_nursery() as nursery:
@@ -174,3 +206,11 @@ async def test_who_is_shaking_hands_hears_goodbye_too() -> None:
         assert (await ann.receive_until("goodbye"))["code"] == DRAINING.code
         assert await ann.expect_close() == DRAINING.code
         await ours.aclose()
+
+
+async def _open_narrow(port: int | None) -> trio.SocketStream:
+    """A connection whose end here holds next to nothing that is not read."""
+    sock = trio.socket.socket()
+    sock.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_RCVBUF, 4_096)
+    await sock.connect(("127.0.0.1", port))
+    return trio.SocketStream(sock)

@@ -19,6 +19,7 @@ from trichat.core.closing import (
     NOT_IDENTIFIED,
     PROTOCOL_ERROR,
     CloseReason,
+    Reconnect,
 )
 from trichat.core.codec import Frame, close_frame, control_frame, encode_reply
 from trichat.core.errors import Refusal
@@ -197,22 +198,28 @@ class Connection:
         """`goodbye` and the close frame, as far as the client takes them in `farewell_s`; then it is cut off."""
         if reason is GONE:
             return
-        words: list[bytes] = []
-        if reason is not NORMAL:
-            goodbye = Goodbye(code=reason.code, reason=reason.text)
-            if self.resume_after_ms is not None:
-                goodbye = Goodbye(code=reason.code, reason=reason.text, resume_after_ms=self.resume_after_ms)
-            words.append(encode_reply(goodbye))
-        words.append(close_frame(reason.code, reason.text if reason is not NORMAL else ""))
-        with trio.move_on_after(self._limits.farewell_s, shield=True) as clock:
+        # no shield: who ends us all has waited as long as they would, and the connection is dropped anyhow
+        with trio.move_on_after(self._limits.farewell_s) as clock:
             try:
-                self.outbox.begin_farewell(Frame(b"".join(words)))
+                if reason.reconnect is Reconnect.NOW:
+                    # not the client's fault: acks that wait are still sent, in the first half of the time
+                    with trio.move_on_after(self._limits.farewell_s / 2):
+                        await self.outbox.drained()
+                self.outbox.begin_farewell(self._last_words(reason))
                 await self.outbox.drained()
                 if reason is not NORMAL:
                     await self._await_close()
             except trio.BrokenResourceError:
                 pass
         self.cut_off = clock.cancelled_caught
+
+    def _last_words(self, reason: CloseReason) -> Frame:
+        if reason is NORMAL:
+            return close_frame(reason.code, "")
+        goodbye = Goodbye(code=reason.code, reason=reason.text)
+        if self.resume_after_ms is not None:
+            goodbye = Goodbye(code=reason.code, reason=reason.text, resume_after_ms=self.resume_after_ms)
+        return Frame(encode_reply(goodbye) + close_frame(reason.code, reason.text))
 
     async def _await_close(self) -> None:
         """Read on, without looking, until the client closes too: closing first would reset what it has not read."""
