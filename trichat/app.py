@@ -11,7 +11,7 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import trio
@@ -51,25 +51,62 @@ def run(settings: Settings) -> int:
 
 
 async def serve(settings: Settings) -> int:
-    """The node, inside Trio. Returns 0 when all was drained within `drain_s`, 1 when something had to be cut off."""
-    limits = settings.limits()
+    """The node, inside Trio. Returns 0 when it stopped in order within `drain_s`, 1 when something was cut off."""
     _raise_descriptor_limit()
     listeners = listen(settings.host, settings.port)
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async with open_hub(settings, limits) as hub, trio.open_nursery() as services:
-            await services.start(hub.run)
-            door = FrontDoor(hub, lambda: readiness(hub), allowed_origins=settings.allow_origin)
-            async with trio.open_nursery() as connections:
-                await connections.start(door.run, listeners)
-                _tune_collector()
-                _say_ready(settings, hub, listeners[0])
-                await _first(signals)
-                connections.start_soon(_stop_at_once_when_told_again, signals, services.cancel_scope)
-                drained = await _drain(hub, door, settings.drain_s)
-                connections.cancel_scope.cancel(reason="drained")
-            await _say_last_word(hub)
-            services.cancel_scope.cancel(reason="the node stops")
-    return 0 if drained else 1
+        async with trio.open_nursery() as life:
+            stop = _Stop(life.cancel_scope)
+            life.start_soon(stop.run, signals)
+            await _live(settings, listeners, stop)
+            life.cancel_scope.cancel(reason="the node has stopped")
+    return 1 if stop.cut_off else 0
+
+
+async def _live(settings: Settings, listeners: Sequence[socket.socket], stop: _Stop) -> None:
+    """Serve until told to stop, and stop in order; cancelled when told to stop at once."""
+    limits = settings.limits()
+    async with open_hub(settings, limits) as hub, trio.open_nursery() as services:
+        await services.start(hub.run)
+        door = FrontDoor(hub, lambda: readiness(hub), allowed_origins=settings.allow_origin)
+        async with trio.open_nursery() as connections:
+            await connections.start(door.run, listeners)
+            _tune_collector()
+            _say_ready(settings, hub, listeners[0])
+            await stop.asked()
+            stop.cut_off = not await _drain(hub, door, settings.drain_s)
+            connections.cancel_scope.cancel(reason="drained")
+        await _say_last_word(hub)
+        services.cancel_scope.cancel(reason="the node stops")
+
+
+class _Stop:
+    """What SIGTERM and SIGINT ask for: the first one to stop in order, the second one to stop at once.
+
+    Before there is anything to stop in order, while the node starts, the first one is enough.
+    """
+
+    def __init__(self, everything: trio.CancelScope) -> None:
+        self._everything = everything
+        self._asked: trio.Event | None = None
+        self.cut_off = False
+
+    async def asked(self) -> None:
+        """The node serves from now on; returns when it is to stop in order."""
+        self._asked = trio.Event()
+        await self._asked.wait()
+
+    async def run(self, signals: AsyncIterator[int]) -> None:
+        """Do what the signals say. Lives until cancelled."""
+        async for number in signals:
+            log.info("stopping on %s", signal.Signals(number).name)
+            if self._asked is None:
+                self._everything.cancel(reason="told to stop while it starts")
+            elif not self._asked.is_set():
+                self._asked.set()
+            else:
+                self.cut_off = True
+                self._everything.cancel(reason="told twice to stop")
 
 
 @asynccontextmanager
@@ -150,17 +187,6 @@ async def _say_last_word(hub: Hub) -> None:
         await hub.store.forget_node(hub.incarnation)
     except StoreUnavailable:
         log.warning("the node's record stays in the store until it is too old")
-
-
-async def _first(signals: AsyncIterator[int]) -> None:
-    async for number in signals:
-        log.info("stopping on %s", signal.Signals(number).name)
-        return
-
-
-async def _stop_at_once_when_told_again(signals: AsyncIterator[int], services: trio.CancelScope) -> None:
-    await _first(signals)
-    services.cancel(reason="told twice to stop")
 
 
 def _say_ready(settings: Settings, hub: Hub, listener: socket.socket) -> None:

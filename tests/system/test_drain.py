@@ -142,6 +142,33 @@ async def test_who_does_not_close_is_cut_off_when_the_time_to_stop_is_over(flags
         assert await bob.expect_close() == DRAINING.code
 
 
+async def test_told_twice_it_waits_for_nobody(flags: list[str], tmp_path: Path) -> None:
+    async with running_node(tmp_path, *flags) as node, open_wire(node.port) as bob:
+        node.signal(signal.SIGTERM)
+        assert (await bob.receive_until("goodbye"))["code"] == DRAINING.code
+        # bob does not close
+        node.signal(signal.SIGTERM)
+        assert await node.ended(AT_ONCE_S) == 1
+        assert "Error" not in node.log.read_text()
+
+
+async def test_told_to_stop_while_it_starts_it_does_not_start(flags: list[str], tmp_path: Path) -> None:
+    nobody_listens = ["--database-url", f"postgresql://127.0.0.1:{free_port()}/chat"]
+    with contextlib.closing(NodeProcess(tmp_path, *flags, *nobody_listens)) as node:
+        await _listening(node)
+        assert await node.stopped(AT_ONCE_S) == 0
+        assert "is ready" not in node.log.read_text()
+
+
+async def _listening(node: NodeProcess) -> None:
+    """Wait until the node has begun: its port is taken, and it looks for PostgreSQL."""
+    with trio.fail_after(READY_S):
+        while True:
+            with contextlib.suppress(OSError):
+                return await trio.aclose_forcefully(await trio.open_tcp_stream("127.0.0.1", node.port))
+            await trio.sleep(0.05)
+
+
 async def _ask_and_do_not_read(wire: WireClient) -> None:
     """Ask for more pages than the sockets on the way can hold; returns when they are full."""
     await wire.send_json({"type": "join", "room": "books"})
