@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import trio
 
+from tests.links import Link
 from tests.nodes import LOOSE, Node, Twins, make_twins, open_twin_node
 from tests.wire import Closed, WireClient
 from trichat.bridge.memory import MemoryBus
@@ -131,6 +132,14 @@ class Chat:
         guest = await self.guest(node)
         await guest.join(room)
         return guest
+
+    async def deaf_guest_in(self, room: str) -> None:
+        """Somebody who joins, and then takes nothing more of what is sent to them."""
+        link = Link(width=4_096)
+        self._nursery.start_soon(self.node.door.serve_stream, link.server, "192.0.2.1")
+        client = await WireClient(link.client).shake_hands()
+        await client.send_json({"type": "join", "room": room})
+        await client.receive_until("joined")
 
     async def guests_in(self, room: str, count: int, node: Node | None = None) -> list[Guest]:
         return [await self.guest_in(room, node) for _ in range(count)]
