@@ -35,15 +35,19 @@ async def history(session: Session, command: History) -> None:
 async def _history_around(session: Session, command: History, room_id: RoomId, name: RoomName, limit: int) -> None:
     assert command.around is not UNSET
     store, half_bytes = session.hub.store, session.hub.limits.page_bytes // 2
+    half = limit // 2
     older = await store.read_messages(
-        room_id, before=command.around, after=None, limit=max(1, limit // 2), max_bytes=half_bytes
+        room_id, before=command.around, after=None, limit=max(1, half), max_bytes=half_bytes
     )
     newer = await store.read_messages(
-        room_id, before=None, after=command.around - 1, limit=max(1, limit - limit // 2), max_bytes=half_bytes
+        room_id, before=None, after=command.around - 1, limit=limit - half, max_bytes=half_bytes
     )
-    messages = _encode(name, older.messages + newer.messages)
+    # of one message there is no half: what was read before it only tells that there is more
+    before = older.messages if half else []
+    more_before = older.more or len(before) < len(older.messages)
+    messages = _encode(name, before + newer.messages)
     session.reply(
-        HistoryPage(id=command.id, room=name, messages=messages, more_before=older.more, more_after=newer.more)
+        HistoryPage(id=command.id, room=name, messages=messages, more_before=more_before, more_after=newer.more)
     )
 
 
