@@ -230,11 +230,12 @@ async def test_nothing_follows_the_last_words(link: Link) -> None:
     link.outbox.post_asked(late)
     link.outbox.post_ephemeral(late)
     received = b""
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(link.outbox.drained)
-        while not received.endswith(LAST_WORDS):
-            await trio.lowlevel.wait_readable(link.client)
-            received += link.take()
+    with trio.fail_after(10):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(link.outbox.drained)
+            while not received.endswith(LAST_WORDS):
+                await trio.lowlevel.wait_readable(link.client)
+                received += link.take()
     assert link.outbox.post(late)
     link.outbox.post_asked(late)
     assert link.take() == b""
