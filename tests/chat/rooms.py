@@ -41,13 +41,17 @@ class Ear:
     def seqs(self) -> list[int]:
         return seqs(self.heard)
 
-    def post(self, frame: Frame) -> bool:
+    def write(self, frame: Frame) -> int:
         if self.on_post is not None:
             self.on_post()
         if len(self.heard) >= self.capacity:
-            return False
+            return 0
         self.heard.append(frame)
-        return True
+        return len(frame)
+
+    def post_rest(self, frame: Frame, taken: int) -> bool:
+        assert not taken, "an Ear takes a frame whole or not at all"
+        return False
 
     def close(self, reason: CloseReason) -> None:
         self.closed = reason

@@ -25,9 +25,12 @@ _MAX_EARLY: Final = 256
 
 
 class Post(Protocol):
-    """Where a listener's frames go; never waits, False when the listener is too slow."""
+    """Where a listener's frames go; `edge.outbox.Outbox` says what each promises. Nothing here waits."""
 
-    def post(self, frame: Frame) -> bool: ...
+    @property
+    def write(self) -> Callable[[Frame], int]: ...
+
+    def post_rest(self, frame: Frame, taken: int) -> bool: ...
 
 
 class Listener(Protocol):
@@ -61,8 +64,9 @@ class Room:
         self._log = RoomLog(record.head)
         self._early: dict[int, Batch] = {}  # batches whose elders have not come, by their first seq
         self._missed = 0  # the last seq of what could not be taken when it came
-        self._attached: dict[Listener, Callable[[Frame], bool]] = {}
-        self._left: set[Callable[[Frame], bool]] | None = None  # who was detached during the hand-out under way
+        self._attached: dict[Listener, Callable[[Frame], int]] = {}  # how each one's outbox writes now
+        # during a hand-out: the ways of writing that have changed since it began, and whose each was; None: detached
+        self._changed: dict[Callable[[Frame], int], Listener | None] | None = None
         self._ring: deque[Batch] = deque()
         self._ring_bytes = 0
         self._ring_events = 0
@@ -107,14 +111,25 @@ class Room:
         """Let `listener` hear what follows `position`; False unless that is exactly where the room is."""
         if position != self.delivered:
             return False
-        self._attached[listener] = listener.outbox.post
+        self._attached[listener] = listener.outbox.write
         return True
+
+    def rewired(self, listener: Listener) -> None:
+        """The outbox of `listener` writes in another way now."""
+        if listener in self._attached:
+            self._note_change(self._attached[listener], listener)
+            self._attached[listener] = listener.outbox.write
 
     def detach(self, listener: Listener) -> None:
         """Nothing of the room reaches `listener` any more."""
-        post = self._attached.pop(listener, None)
-        if post is not None and self._left is not None:
-            self._left.add(post)
+        write = self._attached.pop(listener, None)
+        if write is not None:
+            self._note_change(write, None)
+
+    def _note_change(self, write: Callable[[Frame], int], listener: Listener | None) -> None:
+        # who was detached stays so until the hand-out ends: attached again, it is behind this hand-out already
+        if self._changed is not None and (write not in self._changed or self._changed[write] is not None):
+            self._changed[write] = listener
 
     def recent(self, after: int, max_bytes: int) -> list[Frame] | None:
         """The delivered frames after `after`, from the ring, up to about `max_bytes`; None when it begins later."""
@@ -152,25 +167,45 @@ class Room:
             await self._hand_out(Frame(joined))
 
     async def _hand_out(self, frame: Frame) -> None:
-        # the hot path: in a large room each object touched is a cache miss, so there is one bound method for each
-        # listener, and nothing else in the loop
-        posts = list(self._attached.values())
-        self._left = left = set[Callable[[Frame], bool]]()
-        for start in range(0, len(posts), _TURN_LISTENERS):
-            turn = posts[start : start + _TURN_LISTENERS]
+        # the hot path: in a large room each object touched is a cache miss, so there is one callable for each
+        # listener, mostly its socket's own `send`, and nothing else in the loop
+        writes = list(self._attached.values())
+        self._changed = {}
+        size = len(frame)
+        for start in range(0, len(writes), _TURN_LISTENERS):
+            turn = writes[start : start + _TURN_LISTENERS]
             if start:
                 await trio.lowlevel.checkpoint()
-                if left:
-                    turn = [post for post in turn if post not in left]
-            for post in turn:
-                if not post(frame):
-                    self._end_slow(post)
-        self._left = None
+                turn = self._as_now(turn)
+            for write in turn:
+                try:
+                    taken = write(frame)
+                except OSError:
+                    taken = 0  # its socket is full, or gone
+                if taken != size:
+                    self._post_rest(write, frame, taken)
+        self._changed = None
 
-    def _end_slow(self, post: Callable[[Frame], bool]) -> None:
-        for listener in [one for one, its_post in self._attached.items() if its_post == post]:
-            self.detach(listener)
-            listener.close(SLOW)
+    def _as_now(self, writes: list[Callable[[Frame], int]]) -> list[Callable[[Frame], int]]:
+        """`writes` as they were at the start of the hand-out, without who left since, and as each one writes now."""
+        changed = self._changed
+        if not changed:
+            return writes
+        now = []
+        for write in writes:
+            if write not in changed:
+                now.append(write)
+                continue
+            listener = changed[write]
+            if listener is not None and listener in self._attached:
+                now.append(self._attached[listener])
+        return now
+
+    def _post_rest(self, write: Callable[[Frame], int], frame: Frame, taken: int) -> None:
+        for listener in [one for one, its_write in self._attached.items() if its_write == write]:
+            if not listener.outbox.post_rest(frame, taken):
+                self.detach(listener)
+                listener.close(SLOW)
 
     def _enqueue(self, batch: Batch) -> None:
         try:

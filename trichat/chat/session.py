@@ -37,6 +37,13 @@ _TURN_COMMANDS: Final = 50
 class Outbox(Protocol):
     """Where a client's frames go; what each method promises is said at `edge.outbox.Outbox`."""
 
+    on_rewired: Callable[[], None] | None
+
+    @property
+    def write(self) -> Callable[[Frame], int]: ...
+
+    def post_rest(self, frame: Frame, taken: int) -> bool: ...
+
     def post(self, frame: Frame) -> bool: ...
 
     def post_asked(self, frame: Frame) -> None: ...
@@ -81,6 +88,7 @@ class Session:
     ) -> None:
         self.hub = hub
         self.outbox = outbox
+        outbox.on_rewired = self._rewired
         self.id = "s_" + hub.chance.label(8)
         self.user_id: UserId | None = None
         self.user: str | None = None
@@ -214,6 +222,10 @@ class Session:
             self._start(self._run_replays)
         else:
             self._replays.append(replay)
+
+    def _rewired(self) -> None:
+        for membership in self.memberships.values():
+            membership.room.rewired(self)
 
     # the committer's answers (committer.Sender)
 

@@ -23,18 +23,23 @@ class Outbox:
     (TLS, or the in-memory streams of tests) is written by the writer task alone.
 
     A frame is taken whole or refused whole, so that none is ever torn by a cancellation.
+
+    `write` is for a room with a thousand listeners, where every object touched is a cache miss: it takes a frame
+    and gives how many bytes it took, all of them or fewer (then `post_rest` is called with the frame), or raises
+    OSError (then too). With nothing queued it is the socket's own `send`. It changes; `on_rewired` is called then.
     """
 
     __slots__ = (
-        "_broken", "_ended", "_half", "_limits", "_post_now", "_queue", "_refill", "_send", "_sending",
-        "_socket", "_stream", "_work", "queued",
+        "_broken", "_ended", "_half", "_limits", "_queue", "_refill", "_send", "_sending",
+        "_socket", "_stream", "_work", "on_rewired", "queued", "write",
     )  # fmt: skip
 
     def __init__(self, stream: trio.abc.Stream, sock: socket.socket | None, limits: Limits) -> None:
         self._stream = stream
         self._socket = sock
         self._send: Callable[[bytes | memoryview], int] | None = None if sock is None else sock.send
-        self._post_now = self._send  # None: only the writer writes
+        self.write: Callable[[Frame], int] = self._send or self._enqueue
+        self.on_rewired: Callable[[], None] | None = None
         self._limits = limits
         self._queue: deque[bytes] | None = None  # None: nothing waits, which is nearly always so
         self._half = 0  # bytes of the queue's first element that the socket has taken
@@ -47,28 +52,25 @@ class Outbox:
 
     def post(self, frame: Frame) -> bool:
         """Send a frame, or several joined. False when the queue is full of live events: the client is slow."""
-        if self._queue is None:
-            if self._post_now is not None:
-                try:
-                    sent = self._post_now(frame)
-                except BlockingIOError:
-                    sent = 0
-                except OSError:
-                    self._broken = True
-                    return True
-                if sent == len(frame):
-                    return True
-                self._begin_queue(frame, sent)
-                return True
-            if not (self._broken or self._ended):
-                self._begin_queue(frame, 0)
+        try:
+            taken = self.write(frame)
+        except BlockingIOError:
+            taken = 0
+        except OSError:
+            self._lose()
             return True
-        if self._ended:
+        if taken == len(frame):
             return True
-        if self.queued + len(frame) > self._limits.outbox_bytes:
+        if self._queue is not None:
             return False
-        self._queue.append(frame)
-        self.queued += len(frame)
+        self._begin_queue(frame, taken)
+        return True
+
+    def post_rest(self, frame: Frame, taken: int) -> bool:
+        """Go on where `write` took only `taken` bytes of `frame`, or failed (0). As `post`."""
+        if not taken:
+            return self.post(frame)
+        self._begin_queue(frame, taken)
         return True
 
     def post_ephemeral(self, frame: Frame) -> None:
@@ -122,7 +124,8 @@ class Outbox:
             self._begin_queue(Frame(rest), 0)
         if not self._broken:
             self.post_asked(last_words)
-        self._ended, self._post_now = True, None
+        self._ended = True
+        self._rewire()
 
     async def drained(self) -> None:
         """Write what is queued, without a writer task: for the farewell. Raises trio.BrokenResourceError.
@@ -138,12 +141,32 @@ class Outbox:
         if self._broken:
             raise trio.BrokenResourceError
 
+    def _enqueue(self, frame: Frame) -> int:
+        """What `write` is while the writer task writes: takes the whole frame, or 0 bytes when the queue is full."""
+        if self._broken or self._ended:
+            return len(frame)  # there is nobody to get it
+        if self._queue is None:
+            self._begin_queue(frame, 0)
+        elif self.queued + len(frame) > self._limits.outbox_bytes:
+            return 0
+        else:
+            self._queue.append(frame)
+            self.queued += len(frame)
+        return len(frame)
+
     def _begin_queue(self, frame: Frame, sent: int) -> None:
         self._queue = deque((frame,))
         self._half = sent
         self.queued = len(frame) - sent
+        self._rewire()
         if self._work is not None:
             self._work.set()
+
+    def _rewire(self) -> None:
+        at_once = self._queue is None and not (self._broken or self._ended)
+        self.write = self._send if at_once and self._send is not None else self._enqueue
+        if self.on_rewired is not None:
+            self.on_rewired()
 
     def _flush(self) -> None:
         """Give the socket as much as it takes, without waiting."""
@@ -202,10 +225,12 @@ class Outbox:
     def _lose(self) -> None:
         self._broken = True
         self._queue, self._half, self.queued = None, 0, 0
+        self._rewire()
 
     def _settle(self) -> None:
         if not self._queue:
             self._queue = None
+            self._rewire()
         if self._refill is not None and (self._broken or self.queued < self._limits.outbox_refill_bytes):
             self._refill.set()
             self._refill = None

@@ -1,0 +1,150 @@
+"""A room hands out by each outbox's own way of writing, while those ways change under it."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import socket
+from collections.abc import Callable
+
+import pytest
+import trio
+import trio.testing
+
+from trichat.chat.ports import Batch
+from trichat.chat.room import Room
+from trichat.core.closing import SLOW, CloseReason
+from trichat.core.codec import Frame, split_frames, text_frame
+from trichat.core.events import RoomRecord
+from trichat.core.limits import Limits
+from trichat.core.names import Epoch, RoomId, RoomName
+from trichat.edge.outbox import Outbox
+
+LIMITS = Limits(outbox_bytes=1_000_000)
+#: More listeners than a hand-out serves between two yields, so that outboxes change in the middle of one.
+LISTENERS = 700
+BATCHES = 60
+
+
+class SocketListener:
+    """A listener with a real socket whose buffers hold only a few frames."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        ours, self._theirs = socket.socketpair()
+        for sock in (ours, self._theirs):
+            sock.setblocking(False)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
+        self._ours = ours
+        self.outbox = Outbox(trio.testing.memory_stream_pair()[0], ours, LIMITS)
+        self.outbox.on_rewired = lambda: self._room.rewired(self)
+        self.closed: CloseReason | None = None
+        self.received = bytearray()
+
+    def close(self, reason: CloseReason) -> None:
+        self.closed = reason
+
+    def read(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            self.received += self._theirs.recv(65_536)
+
+    def end(self) -> None:
+        self._ours.close()
+        self._theirs.close()
+
+    @property
+    def frames(self) -> list[Frame]:
+        return split_frames(bytes(self.received))
+
+
+def make_room() -> Room:
+    return Room(RoomRecord(RoomId(1), RoomName("hall"), Epoch("e"), 0), LIMITS, _no_hole)
+
+
+def _no_hole(_: Room) -> None:
+    raise AssertionError("there are no holes here")
+
+
+def batch(seq: int) -> Batch:
+    return Batch(RoomId(1), seq, 1, text_frame(b"%04d" % seq + b"x" * 900))
+
+
+async def _drain(listeners: list[SocketListener], done: Callable[[], bool]) -> None:
+    with trio.fail_after(30):
+        while not done():
+            for listener in listeners:
+                listener.read()
+            await trio.lowlevel.checkpoint()
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_each_listener_hears_every_frame_in_order_while_sockets_fill_and_drain(seed: int) -> None:
+    chance = random.Random(seed)
+    room = make_room()
+    listeners = [SocketListener(room) for _ in range(LISTENERS)]
+    expected = {listener: [Frame(batch(seq).joined) for seq in range(1, BATCHES + 1)] for listener in listeners}
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(room.run_broadcaster)
+        for listener in listeners:
+            assert room.attach(listener, 0)
+            nursery.start_soon(listener.outbox.run_writer)
+        for seq in range(1, BATCHES + 1):
+            room.take(batch(seq))
+            # some read, most do not: every socket is full at one time or another
+            for listener in chance.sample(listeners, LISTENERS // 10):
+                listener.read()
+            await trio.lowlevel.checkpoint()
+        await _drain(listeners, lambda: room.delivered == BATCHES and not any(one.outbox.queued for one in listeners))
+        nursery.cancel_scope.cancel()
+    for listener in listeners:
+        listener.read()
+        assert listener.closed is None
+        assert listener.frames == expected[listener]
+        listener.end()
+
+
+async def test_who_leaves_in_the_middle_of_a_hand_out_and_comes_back_hears_nothing_twice() -> None:
+    room = make_room()
+    listeners = [SocketListener(room) for _ in range(LISTENERS)]
+    last = listeners[-1]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(room.run_broadcaster)
+        for listener in listeners:
+            assert room.attach(listener, 0)
+        room.take(batch(1))
+        while room.delivered == 0:
+            await trio.lowlevel.checkpoint()
+        # the first 500 have been served, the last has not: it leaves, and comes back behind what is being handed out
+        room.detach(last)
+        assert room.attach(last, 1)
+        room.take(batch(2))
+        await _drain(listeners, lambda: len(listeners[-2].frames) == 2 and len(last.frames) == 1)
+        nursery.cancel_scope.cancel()
+    assert last.frames == [batch(2).joined]
+    assert all(len(listener.frames) == 2 for listener in listeners[:-1])
+    for listener in listeners:
+        listener.end()
+
+
+async def test_an_outbox_that_fills_up_ends_that_listener_alone() -> None:
+    room = make_room()
+    slow, quick = SocketListener(room), SocketListener(room)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(room.run_broadcaster)
+        nursery.start_soon(quick.outbox.run_writer)
+        assert room.attach(slow, 0)
+        assert room.attach(quick, 0)
+        seq = 0
+        with trio.fail_after(30):
+            while slow.closed is None:
+                seq += 1
+                room.take(batch(seq))
+                quick.read()
+                await trio.lowlevel.checkpoint()
+        await _drain([quick], lambda: len(quick.frames) == seq)
+        nursery.cancel_scope.cancel()
+    assert slow.closed is SLOW
+    assert slow.outbox.queued <= LIMITS.outbox_bytes
+    assert quick.closed is None
+    slow.end()
+    quick.end()
