@@ -92,3 +92,4 @@ class Limits(Struct, frozen=True, kw_only=True):
     # connections
     connections: int = 50_000  # on one node; more: 503
     connections_per_address: int = 200  # from one address (an IPv6 /64); more: 503
+    turned_away: int = 200  # callers over these caps who are told so at a time; more: closed without a word

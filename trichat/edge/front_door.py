@@ -72,6 +72,7 @@ class FrontDoor:
         self._allowed_origins = frozenset(allowed_origins)
         self._callers: Counter[str] = Counter()  # open connections, by address
         self._open = 0
+        self._turning_away = 0
         self._empty = trio.Event()
         self._accepting = trio.CancelScope()
         self.connections: dict[Connection, None] = {}
@@ -126,7 +127,7 @@ class FrontDoor:
 
     async def _serve(self, stream: trio.abc.Stream, sock: socket.socket | None, address: str) -> None:
         if self._over_capacity(address):
-            await self._respond(stream, http_response(503, "too many connections; come back later\n"))
+            await self._turn_away(stream)
             return
         raw = b""
         with trio.move_on_after(self._limits.head_s):
@@ -175,10 +176,20 @@ class FrontDoor:
             if not chunk:
                 return b""
             raw += chunk
-            if b"\r\n\r\n" in raw:
+            if b"\r\n\r\n" in raw and len(raw) <= self._limits.head_bytes:
                 return raw
         await self._respond(stream, http_response(431, f"a request head is at most {self._limits.head_bytes} bytes\n"))
         return b""
+
+    async def _turn_away(self, stream: trio.abc.Stream) -> None:
+        """Say so, as long as not too many are being told: each holds a descriptor until it has taken the answer."""
+        if self._turning_away >= self._limits.turned_away:
+            return
+        self._turning_away += 1
+        try:
+            await self._respond(stream, http_response(503, "too many connections; come back later\n"))
+        finally:
+            self._turning_away -= 1
 
     async def _respond(self, stream: trio.abc.Stream, response: bytes) -> None:
         with trio.move_on_after(self._limits.farewell_s):
