@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Seconds between two records when somebody came or went: many changes go together.
 _CHANGES_S: Final = 0.5
+#: Changes in one call of the store: 30 ms, where a node's 50,000 people at once would overrun it.
+_PORTION: Final = 2_000
 #: Seconds between two renewals of the names of those who are here.
 _TOUCH_S: Final = 3600.0
 
@@ -93,13 +96,21 @@ class Presence:
         record = NodeRecord(self._incarnation, self._node, self._degraded)
         taken, self._changed = self._changed, {}
         try:
-            known = await self._store.record_node(record, [self._change(*key) for key in taken])
-            if not known:
-                await self._store.record_node(record, [self._change(*key) for key in self._here])
+            keys = list(taken)
+            while not await self._say(record, keys):
+                keys = list(self._here)
         except StoreUnavailable:
             # what took effect is unknown, perhaps that the node is new: next time say everybody, and who went
             self._changed = {**dict.fromkeys(self._here), **taken, **self._changed}
             raise
+
+    async def _say(self, record: NodeRecord, keys: Sequence[tuple[RoomId, UserId]]) -> bool:
+        """Record the node and how these are now, in portions; False as soon as the node was not known."""
+        for start in range(0, max(1, len(keys)), _PORTION):
+            portion = [self._change(*key) for key in keys[start : start + _PORTION]]
+            if not await self._store.record_node(record, portion):
+                return False
+        return True
 
     def _note(self, room_id: RoomId, user_id: UserId) -> None:
         self._changed[room_id, user_id] = None
