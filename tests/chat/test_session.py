@@ -218,6 +218,17 @@ async def test_more_sends_than_may_be_unanswered_stay_unread_and_none_is_lost(au
         assert [ack["seq"] for ack in ann.all_of("ack")] == list(range(1, 201))
 
 
+async def test_who_reads_while_no_more_is_read_from_them_gets_their_page(autojump_clock: MockClock) -> None:
+    limits = msgspec.structs.replace(LOOSE, unacked_sends=3)
+    async with open_chat(limits) as chat:
+        ann = await chat.guest_in("lobby")
+        chat.store.delay_s = 0.1
+        sends = [{"type": "send", "room": "lobby", "text": f"{number}"} for number in range(3)]
+        replies = await tell_all(ann, *sends, {"type": "history", "room": "lobby"}, {"type": "ping"})
+        assert [reply["type"] for reply in replies] == ["ack", "ack", "ack", "history", "pong"]
+        assert len(replies[3]["messages"]) == 3
+
+
 # stopping
 
 

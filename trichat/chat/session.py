@@ -10,6 +10,7 @@ import trio
 
 from trichat.chat.committer import Submission
 from trichat.chat.ports import StoreUnavailable
+from trichat.chat.replay import Replay
 from trichat.chat.room import Room
 from trichat.core.closing import BAD_FRAMES, GONE, RATE_LIMIT_IGNORED, STATE_LOST, CloseReason
 from trichat.core.codec import Frame, encode_reply
@@ -23,7 +24,6 @@ from trichat.core.replies import Ack, Caution, Reply, error_of
 
 if TYPE_CHECKING:
     from trichat.chat.hub import Hub
-    from trichat.chat.replay import Replay
 
 #: What a command returns that has to wait: run by the session's own task, later commands behind it.
 Waiting = Callable[[], Awaitable[None]]
@@ -147,20 +147,22 @@ class Session:
     async def relieved(self) -> None:
         """Wait until the session is congested no more, or has ended."""
         while self.congested and self.ended is None:
-            self._relief = self._relief or trio.Event()
-            await self._relief.wait()
+            await self._relieved_once()
 
     async def all_answered(self) -> None:
         """Wait until the sends before this moment are answered: who reads sees what they have said."""
         while self.unacked and self.ended is None:
-            self._relief = self._relief or trio.Event()
-            await self._relief.wait()
+            await self._relieved_once()
 
     async def settled(self) -> None:
         """Wait until every command that came has been handled."""
         while self._pending is not None and self.ended is None:
-            self._relief = self._relief or trio.Event()
-            await self._relief.wait()
+            await self._relieved_once()
+
+    async def _relieved_once(self) -> None:
+        if self._relief is None:
+            self._relief = trio.Event()  # one for all who wait
+        await self._relief.wait()
 
     # what goes out
 
@@ -222,6 +224,10 @@ class Session:
             self._start(self._run_replays)
         else:
             self._replays.append(replay)
+
+    def pull(self, room: Room, position: int) -> None:
+        """See room.Listener: more came at once than is pushed."""
+        self.start_replay(Replay(self.memberships[room.name], position, live=True))
 
     def _rewired(self) -> None:
         for membership in self.memberships.values():
