@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import product
+from math import inf
 from typing import Final
 
 import msgspec
@@ -14,12 +15,15 @@ import trio
 
 from tests.nodes import Node, NodeProcess
 from tests.servers import TestServer
-from trichat.client import Client, Ended, Refused, RoomEvent, StatusChanged, open_client
+from trichat.client import Client, ConnectionLost, Ended, Refused, RoomEvent, StatusChanged, open_client
 
 #: Seconds for whatever must happen in the end, with nothing promised of when: far above the typical.
 PATIENCE_S: Final = 20.0
 #: Seconds between two looks at a condition.
 _LOOK_S: Final = 0.01
+
+#: The error of a message whose answer was lost with the connection.
+LOST: Final = "lost"
 
 #: Who speaks in which room, by the number of the node. Where one node alone speaks, nothing but the bridge or a look
 #: at the heads tells the other of it; where both do, the next own message shows what is missing.
@@ -31,7 +35,7 @@ class Spoken(msgspec.Struct):
 
     text: str
     said_at: float
-    answered_at: float = 0.0
+    answered_at: float = inf
     seq: int | None = None
     error: str | None = None
 
@@ -89,6 +93,8 @@ class Person:
             spoken.seq = reply["seq"]
         except Refused as refused:
             spoken.error = refused.code
+        except ConnectionLost:
+            spoken.error = LOST
         spoken.answered_at = trio.current_time()
         return spoken
 
@@ -161,11 +167,12 @@ class Crowd:
 async def open_crowd(
     nodes: Sequence[Node | NodeProcess], rooms: Mapping[str, Sequence[int]] = ROOMS, each: int = 2
 ) -> AsyncIterator[Crowd]:
-    """`each` people of every node in every room, from its beginning on."""
+    """`each` people of every node in every room, from its beginning on. Who loses their node goes to the next."""
     async with AsyncExitStack() as stack:
         people = []
         for room, number, _ in product(rooms, range(len(nodes)), range(each)):
-            client = await stack.enter_async_context(open_client(nodes[number].url))
+            urls = [node.url for node in (*nodes[number:], *nodes[:number])]
+            client = await stack.enter_async_context(open_client(urls))
             await client.join(room, since=0)
             people.append(Person(client, nodes[number].url, room, speaks=number in rooms[room]))
         async with trio.open_nursery() as nursery:
@@ -187,6 +194,20 @@ async def until(condition: Callable[[], bool], within_s: float = PATIENCE_S) -> 
 async def start_again(server: TestServer) -> None:
     """Start a server that was killed; the nodes in this process go on while it starts."""
     for _ in server.server.starting():  # from this thread: a server dies with the thread that started it
+        await trio.sleep(_LOOK_S)
+
+
+async def answers(server: TestServer) -> None:
+    """Wait until the server answers."""
+    answered = False
+    while not answered:
+        asking = server.server.answering()
+        try:
+            while True:
+                next(asking)
+                await trio.sleep(_LOOK_S)
+        except StopIteration as end:
+            answered = end.value
         await trio.sleep(_LOOK_S)
 
 
