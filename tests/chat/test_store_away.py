@@ -187,3 +187,26 @@ async def have_outages(chat: Chat) -> None:
         fault(chat.store)
         await trio.sleep(0.7)
         be_well(chat.store)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_what_stands_behind_a_command_that_the_store_failed_fails_with_it(
+    fault: Any, autojump_clock: MockClock
+) -> None:
+    """Each would wait its time, one after the other; what needs no store is done in its turn."""
+    async with open_chat() as chat:
+        ann = await chat.guest_in("lobby")
+        fault(chat.store)
+        began = trio.current_time()
+        kinds = ["join", "join", "history", "send", "members", "ping", "send"]
+        rooms = ["lobby" if kind == "send" else f"r{n}" for n, kind in enumerate(kinds)]
+        ids = [await ann.tell(kind, room=room, text="hi") for kind, room in zip(kinds, rooms, strict=True)]
+        replies = [await ann.reply_to(command_id) for command_id in ids]
+        assert trio.current_time() - began <= TOLD_S
+        assert [reply.get("code", reply["type"]) for reply in replies] == [
+            "pong" if kind == "ping" else "unavailable" for kind in kinds
+        ]
+        be_well(chat.store)
+        await trio.sleep(LOOSE.store_call_s)
+        assert (await ann.ask("join", room="dev"))["type"] == "joined"
+        assert await ann.say("lobby", "again") >= 1

@@ -14,6 +14,7 @@ from trichat.chat.replay import Replay
 from trichat.chat.room import Room
 from trichat.core.closing import BAD_FRAMES, GONE, RATE_LIMIT_IGNORED, STATE_LOST, CloseReason
 from trichat.core.codec import Frame, encode_reply
+from trichat.core.commands import Help, Leave, Ping
 from trichat.core.errors import CommandId, Refusal
 from trichat.core.events import CidReused, RoomGone
 from trichat.core.limits import LIFTED
@@ -30,6 +31,8 @@ Waiting = Callable[[], Awaitable[None]]
 #: Starts a task in the connection's nursery.
 Start = Callable[..., None]
 
+#: Commands that are done while the store is away.
+_NEED_NO_STORE: Final = (Help, Leave, Ping)
 #: Commands handled by the session's task between two checkpoints.
 _TURN_COMMANDS: Final = 50
 
@@ -72,9 +75,9 @@ class Session:
     """
 
     __slots__ = (
-        "_bad_frames", "_bucket", "_dispatch", "_on_end", "_pending", "_pending_bytes", "_rate_limited", "_relief",
-        "_replays", "_start", "ended", "failed_auths", "hub", "id", "memberships", "named", "outbox", "unacked",
-        "user", "user_id", "withdrawn",
+        "_bad_frames", "_bucket", "_dispatch", "_failing", "_on_end", "_pending", "_pending_bytes", "_rate_limited",
+        "_relief", "_replays", "_start", "ended", "failed_auths", "hub", "id", "memberships", "named", "outbox",
+        "unacked", "user", "user_id", "withdrawn",
     )  # fmt: skip
 
     def __init__(
@@ -103,6 +106,7 @@ class Session:
         self._on_end = on_end
         self._pending: deque[bytes] | None = None  # frames behind a command that waits; None: none does
         self._pending_bytes = 0
+        self._failing = 0  # how many of those stood behind a command that the store failed: they fail with it
         self._replays: deque[Replay] | None = None
         self._relief: trio.Event | None = None
         self._bad_frames: RecentCount | None = None
@@ -284,6 +288,8 @@ class Session:
     def _handle(self, parsed: Parsed) -> Waiting | None:
         unacked = self.unacked
         try:
+            if self._failing and not isinstance(parsed.command, _NEED_NO_STORE):
+                raise store_away()  # it has waited its time already; another for each would add up
             waiting = self._dispatch(self, parsed.command)
         except Refusal as refusal:
             self.refuse(refusal, parsed.command.id)
@@ -304,6 +310,7 @@ class Session:
             self.refuse(refusal, parsed.command.id)
         except StoreUnavailable:
             self.refuse(store_away(), parsed.command.id)
+            self._failing = len(self._pending or ())
         self._warn(parsed)
 
     def _warn(self, parsed: Parsed) -> None:
@@ -338,6 +345,7 @@ class Session:
             self._pending_bytes -= len(frame)
             self._relieve()
             next_waiting = self._begin(frame)
+            self._failing = max(0, self._failing - 1)
             if next_waiting is not None:
                 await next_waiting()
             handled += 1
