@@ -56,6 +56,9 @@ class Ear:
     def close(self, reason: CloseReason) -> None:
         self.closed = reason
 
+    def pull(self, room: Room, position: int) -> None:
+        raise AssertionError("what tests hand out here is never too much to be pushed")
+
 
 def make_room(limits: Limits | None = None, holes: list[Room] | None = None) -> Room:
     """A new lobby; `holes` becomes the list of the holes that it reports."""

@@ -44,6 +44,9 @@ class SocketListener:
     def close(self, reason: CloseReason) -> None:
         self.closed = reason
 
+    def pull(self, room: Room, position: int) -> None:
+        raise AssertionError("what is handed out here is never too much to be pushed")
+
     def read(self) -> None:
         with contextlib.suppress(BlockingIOError):
             self.received += self._theirs.recv(65_536)
@@ -122,6 +125,30 @@ async def test_who_leaves_in_the_middle_of_a_hand_out_and_comes_back_hears_nothi
         nursery.cancel_scope.cancel()
     assert last.frames == [batch(2).joined]
     assert all(len(listener.frames) == 2 for listener in listeners[:-1])
+    for listener in listeners:
+        listener.end()
+
+
+async def test_who_changes_and_leaves_and_comes_back_in_one_hand_out_hears_nothing_twice() -> None:
+    room = make_room()
+    listeners = [SocketListener(room) for _ in range(LISTENERS)]
+    last = listeners[-1]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(room.run_broadcaster)
+        for listener in listeners:
+            assert room.attach(listener, 0)
+        room.take(batch(1))
+        while room.delivered == 0:
+            await trio.lowlevel.checkpoint()
+        while last.outbox.queued == 0:  # something else fills its socket: it writes another way now
+            last.outbox.post(text_frame(b"y" * 2_000))
+        room.detach(last)
+        assert room.attach(last, 1)
+        nursery.start_soon(last.outbox.run_writer)
+        await _drain(listeners, lambda: len(listeners[-2].frames) == 1 and not last.outbox.queued)
+        nursery.cancel_scope.cancel()
+    last.read()
+    assert batch(1).joined not in last.frames
     for listener in listeners:
         listener.end()
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import trio
 
 from trichat.chat.ports import StoreUnavailable
-from trichat.chat.session import Membership, Session
 from trichat.core.codec import Frame
 from trichat.core.errors import CommandId
 from trichat.core.replies import Gap, Resumed
+
+if TYPE_CHECKING:
+    from trichat.chat.session import Membership, Session
 
 #: Seconds until a replay tries again to read from a store that was away.
 _RETRY_S: Final = 0.25
@@ -38,13 +40,18 @@ class Tally:
 
 
 class Replay:
-    """One room's events after `position` for one session."""
+    """One room's events after `position` for one session.
 
-    def __init__(self, membership: Membership, position: int, tally: Tally | None = None) -> None:
+    Of a join, which may skip what is too much with a `gap`; or `live`, of a listener to whom too much came at once.
+    """
+
+    def __init__(
+        self, membership: Membership, position: int, tally: Tally | None = None, *, live: bool = False
+    ) -> None:
         self.membership = membership
         self.position = position
         self.tally = tally
-        self._begun = False
+        self._begun = live  # whether a gap may come no more
 
     async def run(self, session: Session) -> None:
         """Send what is missing, then attach; ends early when the room is left. Never raises StoreUnavailable."""

@@ -18,7 +18,8 @@ from trichat.core.names import UserId
 
 #: Listeners served between two yields of the broadcaster: about a millisecond. A yield costs as much as ten posts.
 _TURN_LISTENERS: Final = 500
-#: Bytes handed to each listener in one turn: far below an outbox, far above a message.
+#: Bytes pushed to each listener in one turn: far below an outbox, far above a message. What comes in larger pieces
+#: (read after an outage, or a burst in one commit) is pulled by each listener as it drains, and makes nobody slow.
 _TURN_BYTES: Final = 131_072
 #: Batches that wait for their elders; more are dropped and read from the store.
 _MAX_EARLY: Final = 256
@@ -34,12 +35,16 @@ class Post(Protocol):
 
 
 class Listener(Protocol):
-    """Who listens: told to end when it is slow."""
+    """Who listens: told to end when it is slow, and to pull what is too much to be pushed."""
 
     @property
     def outbox(self) -> Post: ...
 
     def close(self, reason: CloseReason) -> None: ...
+
+    def pull(self, room: Room, position: int) -> None:
+        """Detached from `room`, get what follows `position` by a replay, and attach when that has caught up."""
+        ...
 
 
 class Room:
@@ -65,8 +70,10 @@ class Room:
         self._early: dict[int, Batch] = {}  # batches whose elders have not come, by their first seq
         self._missed = 0  # the last seq of what could not be taken when it came
         self._attached: dict[Listener, Callable[[Frame], int]] = {}  # how each one's outbox writes now
-        # during a hand-out: the ways of writing that have changed since it began, and whose each was; None: detached
-        self._changed: dict[Callable[[Frame], int], Listener | None] | None = None
+        # since the hand-out under way began: the ways of writing that have changed, and whose each was; who left
+        self._changed: dict[Callable[[Frame], int], Listener] = {}
+        self._left: set[Listener] = set()
+        self._handing_out = False
         self._ring: deque[Batch] = deque()
         self._ring_bytes = 0
         self._ring_events = 0
@@ -117,19 +124,16 @@ class Room:
     def rewired(self, listener: Listener) -> None:
         """The outbox of `listener` writes in another way now."""
         if listener in self._attached:
-            self._note_change(self._attached[listener], listener)
+            if self._handing_out:
+                self._changed[self._attached[listener]] = listener
             self._attached[listener] = listener.outbox.write
 
     def detach(self, listener: Listener) -> None:
         """Nothing of the room reaches `listener` any more."""
         write = self._attached.pop(listener, None)
-        if write is not None:
-            self._note_change(write, None)
-
-    def _note_change(self, write: Callable[[Frame], int], listener: Listener | None) -> None:
-        # who was detached stays so until the hand-out ends: attached again, it is behind this hand-out already
-        if self._changed is not None and (write not in self._changed or self._changed[write] is not None):
+        if write is not None and self._handing_out:
             self._changed[write] = listener
+            self._left.add(listener)
 
     def recent(self, after: int, max_bytes: int) -> list[Frame] | None:
         """The delivered frames after `after`, from the ring, up to about `max_bytes`; None when it begins later."""
@@ -163,14 +167,22 @@ class Room:
             for one in batches:
                 self._remember(one)
             # from here on new listeners attach behind these events: in one step with the copy of the old ones
-            self.delivered = batches[-1].first + batches[-1].count - 1
-            await self._hand_out(Frame(joined))
+            before, self.delivered = self.delivered, batches[-1].first + batches[-1].count - 1
+            if len(joined) > _TURN_BYTES:
+                self._have_pulled(before)
+            else:
+                await self._hand_out(Frame(joined))
+
+    def _have_pulled(self, position: int) -> None:
+        for listener in list(self._attached):
+            self.detach(listener)
+            listener.pull(self, position)
 
     async def _hand_out(self, frame: Frame) -> None:
         # the hot path: in a large room each object touched is a cache miss, so there is one callable for each
         # listener, mostly its socket's own `send`, and nothing else in the loop
         writes = list(self._attached.values())
-        self._changed = {}
+        self._handing_out = True
         size = len(frame)
         for start in range(0, len(writes), _TURN_LISTENERS):
             turn = writes[start : start + _TURN_LISTENERS]
@@ -184,20 +196,22 @@ class Room:
                     taken = 0  # its socket is full, or gone
                 if taken != size:
                     self._post_rest(write, frame, taken)
-        self._changed = None
+        self._handing_out = False
+        self._changed.clear()
+        self._left.clear()
 
     def _as_now(self, writes: list[Callable[[Frame], int]]) -> list[Callable[[Frame], int]]:
-        """`writes` as they were at the start of the hand-out, without who left since, and as each one writes now."""
+        """`writes` of when the hand-out began: without who left since, and as each one writes now."""
         changed = self._changed
         if not changed:
             return writes
         now = []
         for write in writes:
-            if write not in changed:
+            listener = changed.get(write)
+            if listener is None:
                 now.append(write)
-                continue
-            listener = changed[write]
-            if listener is not None and listener in self._attached:
+            elif listener in self._attached and listener not in self._left:
+                # not who left and came back: they attached behind what is being handed out
                 now.append(self._attached[listener])
         return now
 

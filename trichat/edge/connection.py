@@ -99,6 +99,8 @@ class Connection:
     def keep(self, now: float) -> None:
         """Called now and then: ping who is silent, end who does not answer or has not identified in time."""
         limits = self._limits
+        # a client that takes what waited for it lives, though its pong may be behind much of that
+        self.heard_at = max(self.heard_at, self.outbox.taken_at)
         silent_s = now - self.heard_at
         if self._pinged_at is not None and self._pinged_at > self.heard_at:
             if now - self._pinged_at > limits.pong_s:

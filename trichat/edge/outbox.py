@@ -13,6 +13,8 @@ from trichat.core.limits import Limits
 
 #: Bytes handed to the socket in one call when a queue is drained.
 _WRITE_BYTES = 262_144
+#: What a frame in the queue costs beside its bytes: CPython's header of a bytes object, and its place in the deque.
+_FRAME_OVERHEAD_BYTES = 48
 
 
 class Outbox:
@@ -31,7 +33,7 @@ class Outbox:
 
     __slots__ = (
         "_broken", "_ended", "_half", "_limits", "_queue", "_refill", "_send", "_sending",
-        "_socket", "_stream", "_work", "on_rewired", "queued", "write",
+        "_socket", "_stream", "_work", "on_rewired", "queued", "taken_at", "write",
     )  # fmt: skip
 
     def __init__(self, stream: trio.abc.Stream, sock: socket.socket | None, limits: Limits) -> None:
@@ -49,6 +51,7 @@ class Outbox:
         self._broken = False  # the client is gone; its reader will notice
         self._ended = False  # the last words are in: nothing may follow a close frame
         self.queued = 0  # bytes that wait
+        self.taken_at = 0.0  # on Trio's clock, when the client last took something that had waited: it lives
 
     def post(self, frame: Frame) -> bool:
         """Send a frame, or several joined. False when the queue is full of live events: the client is slow."""
@@ -147,7 +150,7 @@ class Outbox:
             return len(frame)  # there is nobody to get it
         if self._queue is None:
             self._begin_queue(frame, 0)
-        elif self.queued + len(frame) > self._limits.outbox_bytes:
+        elif self.queued + len(frame) + _FRAME_OVERHEAD_BYTES * len(self._queue) > self._limits.outbox_bytes:
             return 0
         else:
             self._queue.append(frame)
@@ -218,6 +221,7 @@ class Outbox:
         assert self._queue is not None
         self._half += count
         self.queued -= count
+        self.taken_at = trio.current_time()
         if self._half == len(self._queue[0]):
             self._queue.popleft()
             self._half = 0
