@@ -33,6 +33,7 @@ async def test_who_listens_while_an_outage_is_made_up_for_hears_all_and_is_not_c
             await bea.until(lambda: bea.seqs("lobby")[-1:] == [EVENTS])
             await ann.say("lobby", "and now?")
             await bea.hears("lobby", "and now?")
+            await ann.hears("lobby", "and now?")
         assert bea.seqs("lobby") == ann.seqs("lobby") == list(range(1, EVENTS + 2))
 
 
