@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
-import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +125,8 @@ class Person:
 
         `at_once` are on their way at any time.
         """
-        waiting = iter([(f"{self.name}-{n}", self.rooms[n % len(self.rooms)]) for n in range(count)])
+        first = len(self.sent)
+        waiting = iter([(f"{self.name}-{n}", self.rooms[n % len(self.rooms)]) for n in range(first, first + count)])
 
         async def say_next() -> None:
             for cid, room in waiting:
@@ -150,6 +149,18 @@ class Person:
             self.heard[event.room].append(line)
 
 
+async def members_are(there: Sequence[Person], asked: Client) -> None:
+    """Wait until whom `asked` is shown, and how many, is exactly `there`, in each of their rooms."""
+    rooms = {room for person in there for room in person.rooms}
+    those = {room: {person.client.user_id for person in there if room in person.rooms} for room in rooms}
+    while True:
+        listed = {room: {member.user_id for member in (await asked.members(room)).members} for room in rooms}
+        counted = {one.room: one.members for one in (await asked.rooms()).rooms}
+        if listed == those and counted == {room: len(those[room]) for room in rooms}:
+            return
+        await trio.sleep(0.1)
+
+
 def assert_acknowledged_is_in(log: Lines, people: Sequence[Person]) -> None:
     """Each ack names the place of its message in the log, and no message is there twice."""
     places = {line.cid: (room, line.seq) for room, said in log.items() for line in said}
@@ -157,17 +168,6 @@ def assert_acknowledged_is_in(log: Lines, people: Sequence[Person]) -> None:
     for person in people:
         acked = {cid: (person.sent[cid], seq) for cid, seq in person.acked.items()}
         assert acked == {cid: places.get(cid) for cid in acked}
-
-
-@contextmanager
-def open_folder() -> Iterator[Path]:
-    """A temporary folder that everybody may enter, as embedded servers have to (pytest's own are closed)."""
-    folder = Path(tempfile.mkdtemp(prefix="trichat-system-"))
-    folder.chmod(0o755)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
 
 
 @asynccontextmanager

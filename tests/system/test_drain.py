@@ -118,7 +118,7 @@ async def test_sigterm_under_traffic_gives_everybody_their_answers_and_a_goodbye
         assert answered == set(talker.sent[: len(answered)])
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 async def test_an_idle_node_is_gone_at_once(flags: list[str], tmp_path: Path, number: signal.Signals) -> None:
     async with running_node(tmp_path, *flags) as node:
         node.signal(number)

@@ -13,12 +13,12 @@ from tests.system.crowd import (
     assert_acknowledged_is_in,
     assert_gapless,
     cids,
+    members_are,
     read_log,
     running_nodes,
     until,
 )
 from tests.wire import open_wire
-from trichat.client import Client
 
 ROOMS = [f"room-{n}" for n in range(10)]
 SENDERS, OBSERVERS, MESSAGES = 20, 10, 5_000
@@ -58,7 +58,7 @@ async def test_nothing_acknowledged_is_lost_and_everybody_goes_on_at_the_other_n
         log = read_log(database_url)
         await until(lambda: all(person.has_heard(log) for person in people), WITHIN_S)
         with trio.fail_after(PRESENCE_S - (trio.current_time() - killed_at)):
-            await _members_are(people, people[-1].client)
+            await members_are(people, people[-1].client)
         record_property("presence_s", trio.current_time() - killed_at)
         being_there.cancel_scope.cancel(reason="all was said and heard")
 
@@ -89,15 +89,3 @@ async def _say_until_given_up(
     with trio.CancelScope() as scope:
         task_status.started(scope)
         await sender.say(MESSAGES, at_once=10)
-
-
-async def _members_are(people: list[Person], node: Client) -> None:
-    """Wait until the lists and the counts of all rooms are exactly those who are there."""
-    there = {room: {person.client.user_id for person in people if room in person.rooms} for room in ROOMS}
-    while True:
-        pages = {room: await node.members(room) for room in ROOMS}
-        listed = {room: {member.user_id for member in page.members} for room, page in pages.items()}
-        counted = {one.room: one.members for one in (await node.rooms()).rooms}
-        if listed == there and counted == {room: len(those) for room, those in there.items()}:
-            return
-        await trio.sleep(0.1)
