@@ -40,12 +40,13 @@ class SocketListener:
         self.outbox.on_rewired = lambda: self._room.rewired(self)
         self.closed: CloseReason | None = None
         self.received = bytearray()
+        self.pulled: list[int] = []
 
     def close(self, reason: CloseReason) -> None:
         self.closed = reason
 
     def pull(self, room: Room, position: int) -> None:
-        raise AssertionError("what is handed out here is never too much to be pushed")
+        self.pulled.append(position)
 
     def read(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -175,3 +176,21 @@ async def test_an_outbox_that_fills_up_ends_that_listener_alone() -> None:
     assert quick.closed is None
     slow.end()
     quick.end()
+
+
+async def test_two_megabytes_at_once_are_not_pushed_and_close_nobody() -> None:
+    room = make_room()
+    listener = SocketListener(room)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(room.run_broadcaster)
+        assert room.attach(listener, 0)
+        frames = [text_frame(b"x" * 4_000) for _ in range(500)]
+        room.take(Batch(RoomId(1), 1, 500, b"".join(frames)))
+        room.take(batch(501))
+        while room.delivered < 501:
+            await trio.lowlevel.checkpoint()
+        nursery.cancel_scope.cancel()
+    assert listener.pulled == [0]
+    assert listener.closed is None
+    assert listener.outbox.queued == 0
+    listener.end()
