@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import contextlib
 import fcntl
+import itertools
 import signal
 import termios
 from collections.abc import AsyncIterator
@@ -12,6 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import trio
 import trio.testing
@@ -118,6 +120,30 @@ async def test_sigterm_under_traffic_gives_everybody_their_answers_and_a_goodbye
         assert answered == set(talker.sent[: len(answered)])
 
 
+async def test_what_is_in_flight_is_acknowledged_before_the_goodbye_and_what_is_new_is_refused(
+    flags: list[str], database_url: str, tmp_path: Path
+) -> None:
+    async with running_node(tmp_path, *flags) as node, open_wire(node.port) as ann:
+        await ann.send_json({"type": "join", "room": "lobby"})
+        await ann.receive_until("joined")
+        answers: list[dict[str, Any]] = []
+        with psycopg.connect(database_url) as holder:
+            holder.execute("SELECT FROM trichat.rooms FOR UPDATE")  # until the end of the block nothing is committed
+            await _send_and_ping(ann, 0, answers)
+            node.signal(signal.SIGTERM)
+            for n in itertools.count(1):
+                await _send_and_ping(ann, n, answers)
+                if any(answer["type"] == "error" for answer in answers):
+                    break
+        assert [(answer["type"], answer["id"], answer["code"]) for answer in answers] == [("error", n, "unavailable")]
+        assert [(await ann.receive_until("ack"))["id"] for _ in range(n)] == list(range(n))
+        assert (await ann.receive_until("goodbye"))["code"] == DRAINING.code
+        assert await ann.expect_close() == DRAINING.code
+        await ann.stream.aclose()
+        assert await node.ended(AT_ONCE_S) == 0
+    assert [line.seq for line in read_log(database_url)["lobby"]] == list(range(1, n + 1))
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 async def test_an_idle_node_is_gone_at_once(flags: list[str], tmp_path: Path, number: signal.Signals) -> None:
     async with running_node(tmp_path, *flags) as node:
@@ -158,6 +184,15 @@ async def test_told_to_stop_while_it_starts_it_does_not_start(flags: list[str], 
         await _listening(node)
         assert await node.stopped(AT_ONCE_S) == 0
         assert "is ready" not in node.log.read_text()
+
+
+async def _send_and_ping(wire: WireClient, n: int, answers: list[dict[str, Any]]) -> None:
+    """Send a message; returns when the node has taken it, or refused it: acks and errors are added to `answers`."""
+    await wire.send_json({"type": "send", "room": "lobby", "text": "hi", "id": n})
+    await wire.send_json({"type": "ping"})
+    while (frame := await wire.receive())["type"] != "pong":
+        if frame["type"] in ("ack", "error"):
+            answers.append(frame)
 
 
 async def _listening(node: NodeProcess) -> None:
