@@ -66,6 +66,21 @@ async def test_what_was_said_while_the_link_was_away_is_heard_too(autojump_clock
             await hears(ann, "unpublished")
 
 
+async def test_what_could_not_be_read_is_heard_as_soon_as_the_store_is_back(autojump_clock: MockClock) -> None:
+    """The look that would have shown it has failed, and is not put off until the next that is due."""
+    twins = make_twins(LIMITS)
+    async with open_two(twins) as (second, ann, bob):
+        twins.bus.lose_next(1)
+        await bob.send("lobby", "lost")
+        twins.store.down = True
+        twins.bus.cut(second.hub.incarnation)
+        twins.bus.heal(second.hub.incarnation)
+        await trio.sleep(5)
+        twins.store.down = False
+        with trio.fail_after(0.5):
+            await hears(ann, "lost")
+
+
 @pytest.mark.parametrize("after_s", [0.0, 0.05, 0.1, 0.15, 0.2, 0.25])
 async def test_a_node_that_is_cut_off_is_missed_before_people_are(autojump_clock: MockClock, after_s: float) -> None:
     """At whatever moment between two beats: 0.6 s without a beat, a glance at the clock, a look at the heads."""

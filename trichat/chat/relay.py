@@ -162,8 +162,9 @@ class Relay:
                 if not self._store_away:
                     log.warning("the store does not answer")
                 self._store_away = True
-            pause = self._limits.heads_slow_s if self.fanout_ok else self._limits.heads_fast_s
-            with trio.move_on_after(pause):
+            # a look that failed was asked for, perhaps, and what it would have shown is still not heard
+            slow = self.fanout_ok and not self._store_away
+            with trio.move_on_after(self._limits.heads_slow_s if slow else self._limits.heads_fast_s):
                 await self._look_now.wait()
             # many things may ask for a look at once (200 rooms subscribed): one look serves them all
             await trio.sleep(self._limits.elder_wait_s)
