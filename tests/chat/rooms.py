@@ -31,7 +31,7 @@ class Ear:
         self.capacity = capacity
         self.heard: list[Frame] = []
         self.closed: CloseReason | None = None
-        self.on_post: Callable[[], None] | None = None
+        self.write: Callable[[Frame], int] = self._write_at_once
 
     @property
     def outbox(self) -> Ear:
@@ -41,9 +41,19 @@ class Ear:
     def seqs(self) -> list[int]:
         return seqs(self.heard)
 
-    def write(self, frame: Frame) -> int:
-        if self.on_post is not None:
-            self.on_post()
+    def rewire(self) -> None:
+        """Write in the other of two ways from now on, as an outbox does when its socket is full, and free again."""
+        self.write = self._write_later if self.write == self._write_at_once else self._write_at_once
+
+    def _write_at_once(self, frame: Frame) -> int:
+        assert self.write == self._write_at_once, "written past what is queued"
+        return self._take(frame)
+
+    def _write_later(self, frame: Frame) -> int:
+        assert self.write == self._write_later
+        return self._take(frame)
+
+    def _take(self, frame: Frame) -> int:
         if len(self.heard) >= self.capacity:
             return 0
         self.heard.append(frame)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import trio
 from hypothesis import given
@@ -16,50 +18,86 @@ from trichat.core.limits import Limits
 
 LAST = 40
 runs = st.tuples(st.integers(1, LAST), st.integers(1, 9)).map(lambda run: (run[0], min(run[1], LAST + 1 - run[0])))
+whom = st.integers(0, 2)
 steps = st.one_of(
     st.tuples(st.just("take"), runs),
-    st.tuples(st.just("attach"), st.none()),
-    st.tuples(st.just("leave"), st.integers(0, 5)),
-    st.tuples(st.just("yield"), st.none()),
+    st.tuples(st.just("take next"), st.integers(1, 3)),
+    st.tuples(st.just("come"), whom),
+    st.tuples(st.just("leave"), whom),
+    st.tuples(st.just("leave and come back"), whom),
+    st.tuples(st.just("rewire"), whom),
+    st.tuples(st.just("yield"), st.integers(1, 2)),
 )
+#: Listeners before those that are looked at: the room yields when it has served them, in the middle of a hand-out.
+CROWD = [Ear() for _ in range(500)]
+
+
+class Visitor:
+    """Comes and goes, and checks at each end of a visit what was heard in it."""
+
+    def __init__(self) -> None:
+        self.ear = Ear()
+        self.position: int | None = None  # where the visit began; None: away
+
+    def come(self, room: Room) -> None:
+        if self.position is None:
+            assert not self.ear.heard, "nothing comes after leaving"
+            self.position = room.delivered
+            assert room.attach(self.ear, self.position)
+
+    def leave(self, room: Room, last: int | None = None) -> None:
+        if self.position is not None:
+            room.detach(self.ear)
+            heard = self.ear.seqs
+            assert heard == list(range(self.position + 1, self.position + 1 + len(heard)))
+            assert last is None or self.position + len(heard) == last
+            self.position = None
+            self.ear.heard.clear()
 
 
 @steady
 @given(st.lists(steps, max_size=60))
-def test_every_listener_hears_what_follows_its_position_once_and_in_order(
-    plan: list[tuple[str, object]],
-) -> None:
+def test_every_listener_hears_what_follows_its_position_once_and_in_order(plan: list[tuple[str, Any]]) -> None:
     trio.run(_play, plan)
 
 
-async def _play(plan: list[tuple[str, object]]) -> None:
+async def _play(plan: list[tuple[str, Any]]) -> None:
     room = make_room()
-    here: list[tuple[Ear, int]] = []  # each with the position at which it attached
-    gone: list[tuple[Ear, int, int]] = []  # and with how much it had heard when it left
+    visitors = [Visitor() for _ in range(3)]
+    for ear in CROWD:
+        ear.heard.clear()
+        room.attach(ear, 0)
+    for visitor in visitors[1:]:
+        visitor.come(room)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(room.run_broadcaster)
         for step, value in plan:
-            match step, value:
-                case "take", (int(first), int(count)):
-                    room.take(batch(first, count))
-                case "attach", _:
-                    here.append((Ear(), room.delivered))
-                    assert room.attach(*here[-1])
-                case "leave", int(index) if index < len(here):
-                    ear, position = here.pop(index)
-                    room.detach(ear)
-                    gone.append((ear, position, len(ear.heard)))
-                case "yield", _:
-                    await trio.lowlevel.checkpoint()
+            match step:
+                case "take":
+                    room.take(batch(*value))
+                case "take next":
+                    room.take(batch(room.head + 1, min(value, LAST - room.head)))
+                case "come":
+                    visitors[value].come(room)
+                case "leave":
+                    visitors[value].leave(room)
+                case "leave and come back":
+                    visitors[value].leave(room)
+                    visitors[value].come(room)
+                case "rewire":
+                    visitors[value].ear.rewire()
+                    room.rewired(visitors[value].ear)
+                case "yield":
+                    for _ in range(value):
+                        await trio.lowlevel.checkpoint()
         room.take(batch(1, LAST))  # as the store brings what is missing
         await wait_all_tasks_blocked()
         nursery.cancel_scope.cancel(reason="all is said")
     assert room.head == room.delivered == room.needs == LAST
-    for ear, position in here:
-        assert ear.seqs == list(range(position + 1, LAST + 1))
-    for ear, position, heard in gone:
-        assert len(ear.heard) == heard, "nothing comes after leaving"
-        assert ear.seqs == list(range(position + 1, position + 1 + len(ear.seqs)))
+    for visitor in visitors:
+        visitor.leave(room, last=LAST)
+        visitor.come(room)  # which sees that nothing came after leaving
+    assert CROWD[0].seqs == CROWD[-1].seqs == list(range(1, LAST + 1))
 
 
 @steady
