@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 import trio
 
 from tests.faults import open_fault_proxy
-from tests.nodes import LOOSE, open_node
+from tests.nodes import LOOSE, NodeProcess, open_node, running_node
 from tests.servers import ValkeyServer
 from tests.system.traffic import Crowd, open_crowd, start_again, until
 from trichat.core.limits import Limits
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.slow
 #: How long a fault lasts, and within what people at another node hear what was acknowledged: issue 2.
 FAULT_S, HEARD_S = 5.0, 1.0
 #: Seconds of undisturbed talk before a fault.
-CALM_S = 1.0
+CALM_S = 0.5
 
 
 def told(crowd: Crowd, *fanout: str) -> Callable[[], bool]:
@@ -113,3 +114,24 @@ async def test_the_last_word_before_a_link_breaks_is_heard(database_url: str, ow
         proxy.cut()
         proxy.heal()
         await heard_by_all_in_time(crowd, database_url, fault_at)
+
+
+async def readyz_says(node: NodeProcess, expected: dict[str, str], within_s: float) -> None:
+    """Wait until /readyz says all that is expected."""
+    with trio.fail_after(within_s):
+        while True:
+            if expected.items() <= (await node.readyz()).items():
+                return
+            await trio.sleep(0.05)
+
+
+async def test_readyz_names_redis_and_the_node_stays_in_service(
+    database_url: str, own_valkey: ValkeyServer, tmp_path: Path
+) -> None:
+    well = {"status": "ok", "redis": "ok", "fanout": "ok"}
+    async with running_node(tmp_path, "--database-url", database_url, "--redis-url", own_valkey.url) as node:
+        await readyz_says(node, well, within_s=HEARD_S)
+        own_valkey.kill()
+        await readyz_says(node, well | {"redis": "unavailable", "fanout": "degraded"}, within_s=HEARD_S)
+        await start_again(own_valkey)
+        await readyz_says(node, well, within_s=FAULT_S)
