@@ -189,6 +189,26 @@ async def test_a_cut_node_catches_up_when_it_is_linked_again_though_nobody_speak
         await bea.hears("lobby", "meanwhile", within_s=HEARD_S)
 
 
+async def test_a_room_that_is_forgotten_while_its_end_is_read_harms_nobody(autojump_clock: MockClock) -> None:
+    limits = msgspec.structs.replace(LOOSE, room_idle_s=0.5)
+    async with open_chat(limits, nodes=2) as chat:
+        ann = await chat.guest_in("lobby", chat.nodes[0])
+        bea = await chat.guest_in("dev", chat.nodes[1])
+        chat.store.delay_s = 0.2  # a room is forgotten while a look, and what it found, are on their way
+        for turn in range(30):
+            await bea.join("lobby")
+            chat.bus.lose_next(1)
+            await ann.tell("send", room="lobby", text=f"lost {turn}")
+            await bea.ask("leave", room="lobby")
+            await trio.sleep(0.11 * turn)
+            await ann.tell("send", room="lobby", text=f"heard {turn}")
+        chat.store.delay_s = 0.0
+        await bea.join("lobby")
+        await ann.say("lobby", "all is well")
+        await bea.hears("lobby", "all is well")
+        assert ann.seqs("lobby") == list(range(1, 62))
+
+
 async def test_a_room_whose_log_is_another_one_ends_its_connections_with_4202(autojump_clock: MockClock) -> None:
     async with open_chat(nodes=2) as chat:
         ann, bea = await two_in_the_lobby(chat)

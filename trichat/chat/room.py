@@ -21,8 +21,9 @@ _TURN_LISTENERS: Final = 500
 #: Bytes pushed to each listener in one turn: far below an outbox, far above a message. What comes in larger pieces
 #: (read after an outage, or a burst in one commit) is pulled by each listener as it drains, and makes nobody slow.
 _TURN_BYTES: Final = 131_072
-#: Batches that wait for their elders; more are dropped and read from the store.
+#: Batches, and bytes, that wait for their elders; more are dropped and read from the store.
 _MAX_EARLY: Final = 256
+_MAX_EARLY_BYTES: Final = 1_048_576
 
 
 class Post(Protocol):
@@ -68,6 +69,7 @@ class Room:
         self._on_hole = on_hole
         self._log = RoomLog(record.head)
         self._early: dict[int, Batch] = {}  # batches whose elders have not come, by their first seq
+        self._early_bytes = 0
         self._missed = 0  # the last seq of what could not be taken when it came
         self._attached: dict[Listener, Callable[[Frame], int]] = {}  # how each one's outbox writes now
         # since the hand-out under way began: the ways of writing that have changed, and whose each was; who left
@@ -108,8 +110,7 @@ class Room:
                     self._take_early()
             case Gap():
                 self._missed = max(self._missed, batch.first + batch.count - 1)
-                if len(self._early) < _MAX_EARLY:
-                    self._early[batch.first] = batch
+                self._keep_early(batch)
                 self._on_hole(self)
             case Duplicate():
                 pass
@@ -230,8 +231,15 @@ class Room:
             self._missed = max(self._missed, batch.first + batch.count - 1)
             self._on_hole(self)
 
+    def _keep_early(self, batch: Batch) -> None:
+        size = self._early_bytes + len(batch.joined)
+        if batch.first not in self._early and len(self._early) < _MAX_EARLY and size <= _MAX_EARLY_BYTES:
+            self._early[batch.first] = batch
+            self._early_bytes = size
+
     def _take_early(self) -> None:
         early, self._early = self._early, {}
+        self._early_bytes = 0
         for first in sorted(early):
             self.take(early[first])
 
