@@ -14,6 +14,7 @@ import pytest
 import trio
 from msgspec import Struct
 
+from tests.faults import open_fault_proxy
 from tests.nodes import Node, open_node, running_node
 from tests.servers import PostgresServer
 from tests.system.traffic import LOST, Crowd, Spoken, answers, open_crowd, start_again, until
@@ -24,8 +25,9 @@ from trichat.core.limits import Limits
 
 pytestmark = pytest.mark.slow
 
-#: How long a fault lasts; within what a command is answered meanwhile, and acknowledged afterwards: issue 2.
-FAULT_S, ANSWERED_S, HEALED_S = 5.0, 2.0, 1.0
+#: How long a fault lasts; within what a command is answered meanwhile, and acknowledged afterwards; within what an
+#: acknowledged message is heard at another node: issue 2.
+FAULT_S, ANSWERED_S, HEALED_S, HEARD_S = 5.0, 2.0, 1.0, 1.0
 #: Seconds of undisturbed talk before a fault, and of talk after it.
 CALM_S = 1.0
 #: What a stopping node is given; the closing of its connections comes on top.
@@ -299,3 +301,25 @@ async def test_a_node_stops_in_time_during_the_outage(database: Database, redis_
             assert endings == ([DRAINING.code] if person.url == leaving.url else [])
         assert {said.error for said in crowd.spoken()} <= {None, "unavailable", LOST}
         await crowd.all_have_heard_all(database.url)
+
+
+async def test_one_node_is_cut_off_from_postgresql(database: Database, redis_url: str) -> None:
+    """Its people cannot speak, and go on hearing the others."""
+    async with (
+        open_fault_proxy(database.server.port) as proxy,
+        open_node(database.url, redis_url, name="first") as first,
+        open_node(database.server.tcp_url(database.name, proxy.port), redis_url, name="second") as second,
+        open_crowd([first, second]) as crowd,
+    ):
+        async with crowd.talking():
+            await trio.sleep(CALM_S)
+            proxy.freeze()
+            await trio.sleep(FAULT_S)
+            proxy.heal()
+            await healed(crowd)
+            await trio.sleep(CALM_S)
+        assert all(said.error is None for person in crowd.people if person.url == first.url for said in person.spoken)
+        worst = max(delay.seconds for delay in crowd.delays())
+        print(f"worst delay {worst:.3f} s")
+        assert worst < HEARD_S
+        await nothing_lost_and_nobody_gone(crowd, database.url)
