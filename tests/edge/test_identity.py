@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import pytest
@@ -12,7 +12,7 @@ import trio
 import trio.testing
 
 from tests.client_bytes import TEXT, frame
-from tests.edge.visitors import ask, lives, visiting
+from tests.edge.visitors import ask, greeted, lives, visiting
 from tests.nodes import LOOSE, Node, make_twins, open_twin_node
 from tests.wire import WireClient, open_wire
 
@@ -20,13 +20,6 @@ pytestmark = pytest.mark.usefixtures("no_bugs")
 
 #: Seconds after a guest's last use of a name until it is free: in life a day.
 _NAME_KEPT_S: Final = 90.0
-
-
-@asynccontextmanager
-async def greeted(node: Node) -> AsyncIterator[tuple[WireClient, dict[str, Any]]]:
-    """A client of the node, and its welcome."""
-    async with open_wire(node.port or 0) as client:
-        yield client, await client.receive_until("welcome")
 
 
 async def call_oneself(client: WireClient, name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -34,6 +35,26 @@ async def visiting(node: Node) -> AsyncIterator[WireClient]:
     async with undisturbed(node), open_wire(node.port or 0) as client:
         await client.receive_until("welcome")
         yield client
+
+
+@asynccontextmanager
+async def greeted(node: Node) -> AsyncIterator[tuple[WireClient, dict[str, Any]]]:
+    """A client of the node, and its welcome."""
+    async with open_wire(node.port or 0) as client:
+        yield client, await client.receive_until("welcome")
+
+
+@asynccontextmanager
+async def narrow_socket(node: Node) -> AsyncIterator[WireClient]:
+    """A client that has shaken hands, and whose side of the connection holds little."""
+    sock = trio.socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    await sock.connect(("127.0.0.1", node.port))
+    stream = trio.SocketStream(sock)
+    try:
+        yield await WireClient(stream).shake_hands()
+    finally:
+        await trio.aclose_forcefully(stream)
 
 
 async def lives(client: WireClient) -> None:
