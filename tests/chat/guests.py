@@ -135,11 +135,19 @@ class Chat:
 
     async def deaf_guest_in(self, room: str) -> None:
         """Somebody who joins, and then takes nothing more of what is sent to them."""
-        link = Link(width=4_096)
-        self._nursery.start_soon(self.node.door.serve_stream, link.server, "192.0.2.1")
-        client = await WireClient(link.client).shake_hands()
+        client = await self._over(Link(width=4_096))
         await client.send_json({"type": "join", "room": room})
         await client.receive_until("joined")
+
+    async def slow_guest(self, bytes_per_s: float) -> Guest:
+        """Somebody at the end of a slow and narrow link."""
+        guest = Guest(await self._over(Link(width=4_096, bytes_per_s=bytes_per_s)))
+        self._nursery.start_soon(guest.run)
+        return guest
+
+    async def _over(self, link: Link) -> WireClient:
+        self._nursery.start_soon(self.node.door.serve_stream, link.server, "192.0.2.1")
+        return await WireClient(link.client).shake_hands()
 
     async def guests_in(self, room: str, count: int, node: Node | None = None) -> list[Guest]:
         return [await self.guest_in(room, node) for _ in range(count)]

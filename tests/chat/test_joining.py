@@ -6,7 +6,7 @@ import msgspec
 import trio
 from trio.testing import MockClock
 
-from tests.chat.guests import Chat, Guest, open_chat
+from tests.chat.guests import Chat, CountingStore, Guest, open_chat
 from tests.nodes import LOOSE
 
 
@@ -167,6 +167,45 @@ async def test_who_is_further_than_this_node_resumes_all_the_same(autojump_clock
         await bob.hears("lobby", "fifth")
         assert bob.seqs("lobby") == [5]
         await bea.until(lambda: bea.seqs("lobby") == [4, 5])
+
+
+async def test_as_many_rooms_as_are_allowed_are_resumed_at_once(autojump_clock: MockClock) -> None:
+    store = CountingStore()
+    rooms = [f"room{number}" for number in range(LOOSE.rooms)]
+    async with open_chat(store=store) as chat:
+        ann = await chat.guest()
+        epochs = {room: (await ann.join(room))["epoch"] for room in rooms}
+        for room in rooms:
+            await talk(ann, room, 3)
+    async with open_chat(store=store) as restarted:
+        bob = await restarted.guest()
+        store.reads = 0
+        positions = {room: {"since": number % 4, "epoch": epochs[room]} for number, room in enumerate(rooms)}
+        resumed = await bob.ask("resume", rooms=positions)
+        assert resumed["rooms"] == LOOSE.rooms
+        assert bob.frames[-1] == resumed
+        for number, room in enumerate(rooms):
+            assert bob.seqs(room) == list(range(number % 4 + 1, 4))
+        kinds = [(frame["type"], frame.get("room")) for frame in bob.frames]
+        assert all(kinds.index(("joined", room)) < kinds.index(("message", room)) for room in rooms if bob.seqs(room))
+        assert store.reads <= 1 + LOOSE.rooms, "all are opened by one read"
+
+
+async def test_who_resumes_over_a_slow_link_is_not_called_slow(autojump_clock: MockClock) -> None:
+    limits = msgspec.structs.replace(LOOSE, outbox_bytes=65_536)
+    async with open_chat(limits) as chat:
+        ann = await chat.guest()
+        epoch = (await ann.join("lobby"))["epoch"]
+        for number in range(900):
+            await ann.tell("send", room="lobby", text=f"{number}" + "x" * 1_000)
+        await ann.until(lambda: len(ann.seqs("lobby")) == 900)
+        bob = await chat.slow_guest(bytes_per_s=20_000)
+        await bob.tell("resume", rooms={"lobby": {"since": 0, "epoch": epoch}})
+        await bob.until(lambda: bool(bob.all_of("resumed")), within_s=120)
+        await ann.say("lobby", "live")
+        await bob.hears("lobby", "live")
+        assert bob.seqs("lobby") == list(range(1, 902))
+        assert bob.closed is None
 
 
 async def test_nothing_of_a_room_comes_after_left(autojump_clock: MockClock) -> None:

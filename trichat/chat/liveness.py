@@ -10,8 +10,8 @@ from trichat.core.names import Incarnation
 class BeatWatch:
     """Remembers when each node's beat was last heard. Pure: the clock is given, in seconds.
 
-    Only a node that was heard once is missed: one that never was may be new, and is judged from when it was
-    first expected.
+    A node that lives is missed when it was not heard for `missing_s`: since its last beat, or, if it never was
+    heard (it may be new), since it was first expected.
     """
 
     def __init__(self, missing_s: float) -> None:
