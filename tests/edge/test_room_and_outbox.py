@@ -61,6 +61,30 @@ class SocketListener:
         return split_frames(bytes(self.received))
 
 
+class Prompter:
+    """A listener that does something when it is handed a frame: attached first, so in the midst of every hand-out."""
+
+    def __init__(self) -> None:
+        self.on_frame: Callable[[], None] = lambda: None
+
+    @property
+    def outbox(self) -> Prompter:
+        return self
+
+    def write(self, frame: Frame) -> int:
+        self.on_frame()
+        return len(frame)
+
+    def post_rest(self, frame: Frame, taken: int) -> bool:
+        raise AssertionError("a prompter takes all")
+
+    def close(self, reason: CloseReason) -> None:
+        raise AssertionError("a prompter is never slow")
+
+    def pull(self, room: Room, position: int) -> None:
+        raise AssertionError("what is handed out here is never too much to be pushed")
+
+
 def make_room() -> Room:
     return Room(RoomRecord(RoomId(1), RoomName("hall"), Epoch("e"), 0), LIMITS, _no_hole)
 
@@ -109,20 +133,25 @@ async def test_each_listener_hears_every_frame_in_order_while_sockets_fill_and_d
 
 async def test_who_leaves_in_the_middle_of_a_hand_out_and_comes_back_hears_nothing_twice() -> None:
     room = make_room()
+    first = Prompter()
     listeners = [SocketListener(room) for _ in range(LISTENERS)]
     last = listeners[-1]
+
+    def leave_and_come_back() -> None:
+        room.detach(last)
+        assert room.attach(last, 1)  # behind what is being handed out
+
+    first.on_frame = leave_and_come_back
     async with trio.open_nursery() as nursery:
         nursery.start_soon(room.run_broadcaster)
+        assert room.attach(first, 0)
         for listener in listeners:
             assert room.attach(listener, 0)
         room.take(batch(1))
-        while room.delivered == 0:
-            await trio.lowlevel.checkpoint()
-        # the first 500 have been served, the last has not: it leaves, and comes back behind what is being handed out
-        room.detach(last)
-        assert room.attach(last, 1)
+        await _drain(listeners, lambda: len(listeners[-2].frames) == 1)
+        first.on_frame = lambda: None
         room.take(batch(2))
-        await _drain(listeners, lambda: len(listeners[-2].frames) == 2 and len(last.frames) == 1)
+        await _drain(listeners, lambda: len(listeners[-2].frames) == 2 and bool(last.frames))
         nursery.cancel_scope.cancel()
     assert last.frames == [batch(2).joined]
     assert all(len(listener.frames) == 2 for listener in listeners[:-1])
@@ -132,23 +161,28 @@ async def test_who_leaves_in_the_middle_of_a_hand_out_and_comes_back_hears_nothi
 
 async def test_who_changes_and_leaves_and_comes_back_in_one_hand_out_hears_nothing_twice() -> None:
     room = make_room()
+    first = Prompter()
     listeners = [SocketListener(room) for _ in range(LISTENERS)]
     last = listeners[-1]
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(room.run_broadcaster)
-        for listener in listeners:
-            assert room.attach(listener, 0)
-        room.take(batch(1))
-        while room.delivered == 0:
-            await trio.lowlevel.checkpoint()
+
+    def fill_and_leave_and_come_back() -> None:
         while last.outbox.queued == 0:  # something else fills its socket: it writes another way now
             last.outbox.post(text_frame(b"y" * 2_000))
         room.detach(last)
         assert room.attach(last, 1)
+
+    first.on_frame = fill_and_leave_and_come_back
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(room.run_broadcaster)
         nursery.start_soon(last.outbox.run_writer)
+        assert room.attach(first, 0)
+        for listener in listeners:
+            assert room.attach(listener, 0)
+        room.take(batch(1))
         await _drain(listeners, lambda: len(listeners[-2].frames) == 1 and not last.outbox.queued)
         nursery.cancel_scope.cancel()
     last.read()
+    assert last.frames
     assert batch(1).joined not in last.frames
     for listener in listeners:
         listener.end()

@@ -13,7 +13,7 @@ from tests.embedded.conftest import StartHolder
 from tests.embedded.holders import LIVELY_S, ROOT, SIGTERM, answers, only, processes_of, said, say
 from trichat.core.limits import Limits
 from trichat.embedded import Account, PostgresServer, find_postgres, finish, open_home
-from trichat.embedded.home import account_of
+from trichat.embedded.home import account_of, first_unreachable
 from trichat.embedded.programs import PostgresPrograms
 
 pytestmark = pytest.mark.skipif(not ROOT, reason="only root becomes somebody else; the other tests run as you")
@@ -24,6 +24,9 @@ NAMELESS = Account(4_711, 4_711, None)
 
 @pytest.fixture
 def anns_dir(data_dir: Path) -> Path:
+    shut = first_unreachable(find_postgres().root, ANN)
+    if shut is not None:
+        pytest.skip(f"an ordinary user cannot run what is installed below {shut}")
     data_dir.mkdir(mode=0o700)
     os.chown(data_dir, ANN.uid, ANN.gid)
     return data_dir

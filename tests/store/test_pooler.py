@@ -17,7 +17,7 @@ from tests.store.postgres import (
     PostgresServer,
     die_with_parent,
     free_port,
-    own_by_lesser_user,
+    give,
     remove_directory,
     temporary_directory,
     wait_until,
@@ -47,7 +47,8 @@ def pooled_url(server: PostgresServer) -> Iterator[str]:
         f"logfile = {directory}/log\nauth_type = trust\nauth_file = {directory}/users.txt\n"
         "pool_mode = transaction\ndefault_pool_size = 2\nmin_pool_size = 2\nserver_round_robin = 1\n"
     )
-    user = own_by_lesser_user(directory)
+    user = server.user
+    give(directory, user)
     process = subprocess.Popen(
         [str(PGBOUNCER), str(directory / "pgbouncer.ini")],
         stderr=subprocess.DEVNULL,
