@@ -48,6 +48,10 @@ class WireClient:
     async def shake_hands(self, head: bytes | None = None) -> Self:
         """Become a WebSocket. Raises Refused."""
         await self.send_bytes(head or request_head())
+        return await self.accepted()
+
+    async def accepted(self) -> Self:
+        """The server's answer to a head that was sent. Raises Refused."""
         response = await self._read_response()
         if not response.startswith(b"HTTP/1.1 101 "):
             raise Refused(response)

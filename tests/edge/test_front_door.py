@@ -401,3 +401,31 @@ async def test_only_pages_of_our_own_and_allowed_ones_may_connect(origin: str, s
         node.port = listeners[0].getsockname()[1]
         assert await refusal_of(node, {"Host": "127.0.0.1:8080", "Origin": origin}) == status
         nursery.cancel_scope.cancel(reason="the test is over")
+
+
+async def test_a_head_whose_end_comes_in_two_pieces_leaves_the_frame_behind_it_alone() -> None:
+    twins = make_twins()
+    async with open_twin_node(twins, listening=True) as node:
+        assert node.port is not None
+        stream = await trio.open_tcp_stream("127.0.0.1", node.port)
+        client, head = WireClient(stream), request_head()
+        await client.send_bytes(head[:-2])
+        await trio.sleep(0.05)  # the node has read the first piece: it peeks, and cannot be asked
+        await client.send_bytes(head[-2:] + frame(TEXT, b'{"type":"ping","id":1}'))
+        await client.accepted()
+        assert (await client.receive())["type"] == "welcome"
+        assert await client.receive() == {"type": "pong", "id": 1}
+        await trio.aclose_forcefully(stream)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_an_upgrade_in_http_1_0_and_a_post_are_told_what_is_right(method: str) -> None:
+    twins = make_twins()
+    async with open_twin_node(twins) as node:
+        stream = await node.connect()
+        upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\n" if method == "GET" else ""
+        version = "1.0" if method == "GET" else "1.1"
+        await stream.send_all(f"{method} /ws HTTP/{version}\r\nHost: localhost\r\n{upgrade}\r\n".encode())
+        answer = b"".join([chunk async for chunk in stream])
+        assert answer.startswith(b"HTTP/1.1 400 " if method == "GET" else b"HTTP/1.1 405 ")
+        assert (b"Allow: GET, HEAD" in answer) == (method == "POST")

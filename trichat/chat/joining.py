@@ -47,6 +47,7 @@ async def join(session: Session, command: Join) -> None:
 
 async def resume(session: Session, command: Resume) -> None:
     """Join many rooms, each from its position; a `joined` or an `error` for each, at the end `resumed`."""
+    _check_room_limit(session, len(command.rooms.keys() - session.memberships.keys()))
     positions: dict[RoomName, Position] = {}
     for name, position in command.rooms.items():
         try:
@@ -54,7 +55,6 @@ async def resume(session: Session, command: Resume) -> None:
         except Refusal as refusal:
             session.refuse(refusal, room=name)
     new = [name for name in positions if name not in session.memberships]
-    _check_room_limit(session, len(new))
     rooms = await session.hub.open_rooms(new, create=False)
     tally = Tally(command.id)
     for name, position in positions.items():

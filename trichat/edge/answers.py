@@ -18,7 +18,7 @@ def http_response(
 ) -> bytes:
     """A whole HTTP/1.1 response that ends the connection."""
     content = body.encode()
-    extra = "Sec-WebSocket-Version: 13\r\nUpgrade: websocket\r\n" if status == 426 else ""
+    extra = {405: "Allow: GET, HEAD\r\n", 426: "Sec-WebSocket-Version: 13\r\nUpgrade: websocket\r\n"}.get(status, "")
     lines = (
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n"
         f"Content-Type: {content_type}\r\nContent-Length: {len(content)}\r\n"

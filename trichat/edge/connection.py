@@ -82,7 +82,7 @@ class Connection:
                 log.exception("a bug ended a connection", exc_info=bugs)
                 self.reason = INTERNAL_ERROR
             if cancelled is not None:
-                raise
+                raise cancelled from None
         reason = self.reason or GONE
         await self._say_farewell(reason)
         return reason

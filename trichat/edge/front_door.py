@@ -31,6 +31,8 @@ _ACCEPT_TURN: Final = 64
 #: What accept() says when the machine is short of something; any other error ends one caller only.
 _SHORT: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _SHORT_PAUSE_S: Final = 0.1
+#: Bytes of a head that are read at once.
+_HEAD_BYTES: Final = 4096
 #: Seconds between two rounds of the keeper over all connections.
 _KEEP_S: Final = 1.0
 #: Close with a reset: SO_LINGER on, 0 seconds.
@@ -172,7 +174,7 @@ class FrontDoor:
         """
         raw = b""
         while len(raw) <= self._limits.head_bytes:
-            chunk = await _receive_head(stream, sock)
+            chunk = await _receive_head(stream, sock, raw[-3:])
             if not chunk:
                 return b""
             raw += chunk
@@ -243,16 +245,22 @@ def caller_of(address: str) -> str:
     return str(ipaddress.ip_network((parsed, 64), strict=False))
 
 
-async def _receive_head(stream: trio.abc.Stream, sock: socket.socket | None) -> bytes:
-    """Some bytes of the head: of a socket, no more than up to its end."""
+async def _receive_head(stream: trio.abc.Stream, sock: socket.socket | None, tail: bytes) -> bytes:
+    """Some bytes of the head; of a socket, no more than up to its end. `tail` is what came before, three bytes of it.
+
+    Empty when the client is gone.
+    """
     if sock is None:
-        return bytes(await stream.receive_some(4096))
+        try:
+            return bytes(await stream.receive_some(_HEAD_BYTES))
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            return b""
     while True:
         await trio.lowlevel.wait_readable(sock)
         try:
-            seen = sock.recv(4096, socket.MSG_PEEK)
-            end = seen.find(b"\r\n\r\n")
-            return sock.recv(len(seen) if end < 0 else end + 4)
+            seen = sock.recv(_HEAD_BYTES, socket.MSG_PEEK)
+            end = (tail + seen).find(b"\r\n\r\n")
+            return sock.recv(len(seen) if end < 0 else end + 4 - len(tail))
         except BlockingIOError:
             continue
         except OSError:

@@ -53,6 +53,8 @@ def parse_head(raw: bytes) -> Head:
     host = headers.get("host", "")
     if not _HOST.fullmatch(host) or not _is_idna(host):
         raise HeadRefused(400, "a request has one Host header, such as Host: localhost:8080")
+    if parts[3] == b"0" and "upgrade" in headers:
+        raise HeadRefused(400, "an upgrade is asked for in HTTP/1.1")
     return Head(parts[1].decode(), parts[2].decode().split("?")[0], headers)
 
 
