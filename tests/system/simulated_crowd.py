@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 from typing import Final
@@ -19,6 +20,9 @@ from trichat.store.memory import MemoryStore
 HOUR_S: Final = 3_600.0
 #: Seconds in which everybody has heard and been acknowledged everything, once nothing goes wrong any more.
 CALM_S: Final = 120.0
+
+#: When the twin store says that the clock is 0, in milliseconds since 1970: 2026-01-01.
+DAWN_MS: Final = 1_767_225_600_000
 
 #: Small queues, so that whoever reads slowly is felt; beats and glances less often, for the hour is long.
 LIMITS: Final = msgspec.structs.replace(
@@ -64,14 +68,22 @@ class World:
         self.calmed = trio.Event()
         # what happened
         self.losses = self.gaps = self.unavailable = 0
+        self.latest_s = 0.0  # the longest that news took, while the store was there
         self.goodbyes: Counter[int] = Counter()
         self.weathers: Counter[str] = Counter()
+        self._store_well_since = 0.0
 
     def room_for(self, number: int) -> str:
         return self.rooms[number % len(self.rooms)]
 
     def log_of(self, room: str) -> list[Event]:
         return self.store.log_of(room)
+
+    def heard_after(self, event: Event) -> None:
+        """Somebody who reads promptly has just heard this event."""
+        delay_s = trio.current_time() - (event.ts - DAWN_MS) / 1000
+        if self._store_well_since < trio.current_time() - delay_s:
+            self.latest_s = max(self.latest_s, delay_s)
 
     async def run(self) -> None:
         """The hour, the calm after it, and the reckoning. Raises AssertionError when something is wrong."""
@@ -90,8 +102,15 @@ class World:
             self.check()
             self.nursery.cancel_scope.cancel(reason="the hour is over")
 
+    async def _lose_store(self, pause: float, *, answers: bool) -> None:
+        self._store_well_since = math.inf
+        self.store.down, self.store.answers_lost = not answers, answers
+        await trio.sleep(pause)
+        self.store.down = self.store.answers_lost = False
+        self._store_well_since = trio.current_time()
+
     async def _run_weather(self) -> None:
-        bus, store, incarnations = self.twins.bus, self.store, [node.hub.incarnation for node in self.nodes]
+        bus, incarnations = self.twins.bus, [node.hub.incarnation for node in self.nodes]
         while True:
             await trio.sleep(self.rng.expovariate(1 / 40))
             weather = self.rng.choice(("one cut off", "bus away", "news lost", "store away", "answers lost"))
@@ -110,13 +129,9 @@ class World:
                 case "news lost":
                     bus.lose_next(self.rng.randrange(1, 6))
                 case "store away":
-                    store.down = True
-                    await trio.sleep(pause / 2)
-                    store.down = False
+                    await self._lose_store(pause / 2, answers=False)
                 case "answers lost":
-                    store.answers_lost = True
-                    await trio.sleep(pause / 5)
-                    store.answers_lost = False
+                    await self._lose_store(pause / 5, answers=True)
 
     async def _become_calm(self) -> None:
         self.calm = True
@@ -147,6 +162,7 @@ class World:
         heard = sum(person.heard for person in self.people)
         words = sum(person.words for person in self.people)
         return (
-            f"{words} words, heard {heard} times; {self.losses} connections lost, goodbyes {dict(self.goodbyes)}, "
+            f"{words} words, heard {heard} times, news after {self.latest_s:.1f} s at most; "
+            f"{self.losses} connections lost, goodbyes {dict(self.goodbyes)}, "
             f"{self.gaps} gaps, {self.unavailable} refusals, weather {dict(self.weathers)}"
         )

@@ -15,6 +15,7 @@ import trio
 from tests.client_bytes import CLOSE, PING, PONG, TEXT, frame, request_head
 from tests.links import Link
 from trichat.core.codec import format_ts
+from trichat.core.events import Event
 
 if TYPE_CHECKING:
     from tests.system.simulated_crowd import World
@@ -27,6 +28,7 @@ _BETWEEN_PAUSES: Final = 240.0
 _LONGEST_PAUSE: Final = 120.0
 _REPEAT: Final = 2.0  # an unanswered word, or join, is said again after it
 _LONG_ABSENCE: Final = (600.0, 2_400.0)
+_SETTLED: Final = 5.0  # after a join or a pause, what comes is news
 #: Bytes on their way to a client: a person who does not read is soon felt.
 _WIDTH: Final = 2_048
 
@@ -71,6 +73,8 @@ class Person:
         self._asked_at = 0.0
         self._read_again_at = 0.0
         self._paging_to = 0  # the end of a gap that is being paged
+        self._head = 0  # of the room when it was joined: what follows is live
+        self._prompt_since = 0.0  # it has read all that comes
 
     # life
 
@@ -165,6 +169,7 @@ class Person:
     async def _receive(self, link: Link) -> bytes:
         if self._read_again_at > trio.current_time():
             await self._rest_until(self._read_again_at)
+            self._prompt_since = trio.current_time()
         data = await link.client.receive_some()
         if not data:
             raise Lost
@@ -252,6 +257,7 @@ class Person:
         if self._asked_since is None:
             self.position[room] = joined["seq"]
         self.listening = True
+        self._head, self._prompt_since = joined["seq"], trio.current_time()
         self._say_what_is_left()
 
     def _go_on(self, room: str) -> None:
@@ -266,16 +272,19 @@ class Person:
         assert event["room"] == self.room
         seq = event["seq"]
         assert seq == self.position[self.room] + 1, (self.number, event, self.position)
-        self._compare(event)
+        stored = self._compare(event)
         self.position[self.room] = seq
         self.heard += 1
+        if seq > self._head and self._prompt_since + _SETTLED < trio.current_time():
+            self.world.heard_after(stored)
 
-    def _compare(self, event: dict[str, Any]) -> None:
-        stored = self.world.log_of(event["room"])[event["seq"] - 1]
+    def _compare(self, event: dict[str, Any]) -> Event:
+        stored: Event = self.world.log_of(event["room"])[event["seq"] - 1]
         assert event["from_id"] == stored.user_id
         assert event["cid"] == stored.cid
         assert event["ts"] == format_ts(stored.ts)
         assert stored.body == msgspec.json.encode({"text": event["text"]})
+        return stored
 
     def _be_acknowledged(self, ack: dict[str, Any]) -> None:
         found = (ack["room"], ack["seq"])
