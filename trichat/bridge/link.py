@@ -11,6 +11,7 @@ shard) would be needed to use one well. A link to any one node of a cluster work
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -154,7 +155,10 @@ class Link:
     async def drop_aio(self) -> None:
         """Close both connections at once, without a farewell: a stopped Redis would never take it."""
         for transport in self._transports:
-            transport.abort()
+            # one that was closed while something waited in it, and has written that since, has let go of its loop:
+            # CPython's abort() trips over it
+            with contextlib.suppress(AttributeError):
+                transport.abort()
         for connection in self._connections:
             await connection.disconnect(nowait=True)
 

@@ -6,6 +6,7 @@ functions that end in `_aio`.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
@@ -27,6 +28,8 @@ from trichat.core.limits import Limits
 from trichat.core.names import Incarnation, RoomId
 
 __all__ = ["BridgeUnusable", "open_redis_bridge"]
+
+log = logging.getLogger("trichat.bridge")
 
 #: Seconds for closing two sockets without a farewell: it takes a few turns of the loop.
 _DROP_S: Final = 0.2
@@ -138,6 +141,11 @@ class RedisBridge:
                     start.tell(str(down))
                     return
                 self._be_cut(str(down))
+                start.tell(None)
+            except Exception as error:
+                # whatever a library raises here, it is the link that has failed: the chat goes on without Redis
+                log.exception("a bug cut the link to Redis")
+                self._be_cut(f"a bug of ours: {error!r}")
                 start.tell(None)
             await trio.sleep(self._pause_s * (0.5 + self._chance.fraction() / 2))
             self._pause_s = min(2 * self._pause_s, self._limits.redis_backoff_most_s)
