@@ -20,7 +20,7 @@ import trio.testing
 from tests.client_bytes import CLOSE, TEXT, frame, request_head
 from tests.conditions import until
 from tests.links import Link
-from tests.nodes import Node, make_twins, open_node, open_twin_node
+from tests.nodes import LOOSE, Node, make_twins, open_node, open_twin_node
 from tests.wire import WireClient, open_wire
 from trichat.core.chance import Chance
 from trichat.core.closing import DRAINING
@@ -303,6 +303,10 @@ async def test_a_send_that_waits_behind_a_join_is_stored_and_heard_or_neither(
     assert {ending.stored for ending in endings} == {True, False}
 
 
+#: A machine that stands still for a moment does not decide what is tested here.
+PATIENT: Final = msgspec.structs.replace(LOOSE, commit_s=30.0, store_call_s=30.0)
+
+
 @asynccontextmanager
 async def locked_lobby(database_url: str) -> AsyncIterator[psycopg.Connection]:
     """While the block lasts, a commit to the lobby waits for this connection's lock of the room's row."""
@@ -321,7 +325,10 @@ async def waits_for_lock(connection: psycopg.Connection) -> None:
 async def test_in_commit_in_postgresql_a_lost_sender_is_heard_and_its_repeat_finds_the_seq(
     database_url: str, redis_url: str
 ) -> None:
-    async with open_node(database_url, redis_url, prefix="cancel-1") as node, open_wire(node.port or 0) as observer:
+    async with (
+        open_node(database_url, redis_url, limits=PATIENT, prefix="cancel-1") as node,
+        open_wire(node.port or 0) as observer,
+    ):
         await join(observer)
         async with open_wire(node.port or 0) as writer:
             token = await join(writer)
@@ -342,7 +349,10 @@ async def test_in_commit_in_postgresql_a_lost_sender_is_heard_and_its_repeat_fin
 async def test_queued_in_postgresql_a_lost_sender_leaves_nothing_and_its_repeat_is_the_first(
     database_url: str, redis_url: str
 ) -> None:
-    async with open_node(database_url, redis_url, prefix="cancel-2") as node, open_wire(node.port or 0) as observer:
+    async with (
+        open_node(database_url, redis_url, limits=PATIENT, prefix="cancel-2") as node,
+        open_wire(node.port or 0) as observer,
+    ):
         await join(observer)
         async with open_wire(node.port or 0) as writer:
             token = await join(writer)
