@@ -94,3 +94,16 @@ async def test_a_node_that_is_cut_off_is_missed_before_people_are(autojump_clock
         twins.bus.heal(second.hub.incarnation)
         with trio.fail_after(5):
             await hears_that_fanout_is(ann, "ok")
+
+
+@pytest.mark.parametrize("stalled_s", [0.7, 1.5, 3.0])
+async def test_a_node_that_had_no_time_to_listen_misses_nobody(autojump_clock: MockClock, stalled_s: float) -> None:
+    """The beats that came meanwhile wait to be heard: a busy machine is no fault of Redis's."""
+    twins = make_twins(LIMITS)
+    async with open_two(twins) as (_, ann, _bob):
+        for _ in range(10):
+            autojump_clock.jump(stalled_s)  # the clock goes on, and nobody gets a turn
+            await trio.sleep(0.3)
+        with trio.move_on_after(1) as quiet:
+            await hears_that_fanout_is(ann, "degraded")
+        assert quiet.cancelled_caught

@@ -44,3 +44,19 @@ def test_a_node_that_said_its_last_word_is_not_missed_though_the_store_still_kno
     watch.left(ONE, now=0.1)
     watch.expect([ONE], now=5.0)
     assert not watch.missing(now=9.0)
+
+
+def test_the_time_in_which_we_could_not_listen_does_not_count() -> None:
+    watch = BeatWatch(missing_s=0.6)
+    watch.expect([ONE], now=0.0)
+    watch.late(5.0, now=5.2)
+    assert not watch.missing(now=5.5)
+    assert watch.missing(now=5.7)
+
+
+def test_who_was_heard_just_now_is_not_given_the_lost_time_on_top() -> None:
+    watch = BeatWatch(missing_s=0.6)
+    watch.expect([ONE], now=0.0)
+    watch.heard(ONE, now=5.2)
+    watch.late(5.0, now=5.2)
+    assert watch.missing(now=5.9)

@@ -33,6 +33,10 @@ class BeatWatch:
         self._left = {node: at for node, at in self._left.items() if node in alive}
         self._heard = {node: self._heard.get(node, now) for node in alive if node not in self._left}
 
+    def late(self, by_s: float, now: float) -> None:
+        """We woke `by_s` later than we meant to, and could hear nothing meanwhile: that time does not count."""
+        self._heard = {node: min(at + by_s, now) for node, at in self._heard.items()}
+
     def missing(self, now: float) -> bool:
         """Whether a node that lives has not been heard for too long."""
         return any(now - at > self._missing_s for at in self._heard.values())

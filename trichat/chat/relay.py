@@ -48,6 +48,7 @@ class Relay:
         self._grace_until = math.inf  # a node that starts is not yet degraded for not being linked
         self._missed_until = 0.0
         self._others_degraded = False
+        self._others_missing = False
         self._look_now = trio.Event()
         self._holes: dict[Room, None] = {}
         self._hole = trio.Event()
@@ -128,7 +129,7 @@ class Relay:
         now = trio.current_time()
         degraded = (not self.linked and now > self._grace_until) or now < self._missed_until
         self._hub.presence.declare(degraded=degraded)
-        ok = not (degraded or self._others_degraded or self._watch.missing(now))
+        ok = not (degraded or self._others_degraded or self._others_missing)
         if ok != self.fanout_ok:
             self.fanout_ok = ok
             log.log(logging.INFO if ok else logging.WARNING, "fan-out is %s", "ok" if ok else "degraded")
@@ -145,9 +146,13 @@ class Relay:
 
     async def _run_watch(self) -> None:
         while True:
-            await trio.sleep(self._limits.beat_s / _LOOKS_PER_BEAT)
-            self._judge()
+            due = trio.current_time() + self._limits.beat_s / _LOOKS_PER_BEAT
+            await trio.sleep_until(due)
             now = trio.current_time()
+            # only here, where it is known how late we are: beats that came meanwhile may still wait to be heard
+            self._watch.late(now - due, now)
+            self._others_missing = self._watch.missing(now)
+            self._judge()
             if self.linked and now - self._said_since > _CARRIED_S:
                 self._said_since = now
                 self._said_before, self._said = self._said, {}
