@@ -160,8 +160,9 @@ class Hub:
         room = self._rooms_by_id.get(batch.room_id)
         if room is not None:
             room.take(batch)
-        self.relay.announced(batch)
-        self.bridge.publish(batch)
+        if not self.relay.alone:
+            self.relay.announced(batch)
+            self.bridge.publish(batch)
 
     # sessions
 

@@ -49,6 +49,7 @@ class Relay:
         self._missed_until = 0.0
         self._others_degraded = False
         self._others_missing = False
+        self._company_until = math.inf  # until then, at least, other nodes may live; inf: not looked yet
         self._look_now = trio.Event()
         self._holes: dict[Room, None] = {}
         self._hole = trio.Event()
@@ -57,6 +58,15 @@ class Relay:
         self._said_before: dict[RoomId, int] = {}  # the same of the moment before
         self._said_since = 0.0
         self.fanout_ok = True
+
+    @property
+    def alone(self) -> bool:
+        """No other node lives, as far as the store and the beats tell: there is nobody to publish to.
+
+        One that starts is heard before it subscribes to any room; what it might miss all the same, its look at
+        the heads finds.
+        """
+        return trio.current_time() >= self._company_until
 
     def announced(self, batch: Batch) -> None:
         """This node has published `batch`, or has tried to."""
@@ -100,10 +110,8 @@ class Relay:
                 room = self._hub.room_by_id(room_id)
                 if room is not None:
                     room.take(news)
-            case Beat(incarnation=incarnation, leaving=True):
-                self._watch.left(incarnation, trio.current_time())
-            case Beat(incarnation=incarnation):
-                self._watch.heard(incarnation, trio.current_time())
+            case Beat():
+                self._hear_beat(news)
             case Linked():
                 self.linked = True
                 self._say_heads()
@@ -123,6 +131,15 @@ class Relay:
             case _:
                 assert_never(news)
         self._judge()
+
+    def _hear_beat(self, beat: Beat) -> None:
+        now = trio.current_time()
+        if beat.leaving:
+            self._watch.left(beat.incarnation, now)
+            return
+        self._watch.heard(beat.incarnation, now)
+        if beat.incarnation != self._hub.incarnation:
+            self._company_until = now + self._limits.node_gone_s
 
     def _judge(self) -> None:
         """Is fan-out as it should be? Tells the other nodes and the clients when that changes."""
@@ -180,6 +197,7 @@ class Relay:
         look = await hub.store.look([room.id for room in rooms], hub.incarnation)
         self._watch.expect(look.nodes, trio.current_time())
         self._others_degraded = any(look.nodes[node] for node in look.nodes if node != hub.incarnation)
+        self._note_company(any(node != hub.incarnation for node in look.nodes))
         self._judge()
         behind: dict[Room, int] = {}
         for room in rooms:
@@ -192,6 +210,13 @@ class Relay:
                 behind[room] = head.head
         while behind:
             await self._read_tails(behind)
+
+    def _note_company(self, others: bool) -> None:
+        now = trio.current_time()
+        if others:
+            self._company_until = now + self._limits.node_gone_s
+        elif math.isinf(self._company_until):
+            self._company_until = now + _GRACE_S  # four beats: who is there has been heard by then
 
     async def _read_tails(self, behind: dict[Room, int]) -> None:
         """Read what `behind` lacks, and strike off the rooms that have reached their head."""
