@@ -138,7 +138,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     lanes: Annotated[
         int,
         Setting(means="how many transactions this node commits at once", metavar="N", least=1, most=16),
-    ] = 2
+    ] = 1
 
     @property
     def guests_allowed(self) -> bool:
