@@ -21,6 +21,8 @@ _TURN_LISTENERS: Final = 500
 #: Bytes pushed to each listener in one turn: far below an outbox, far above a message. What comes in larger pieces
 #: (read after an outage, or a burst in one commit) is pulled by each listener as it drains, and makes nobody slow.
 _TURN_BYTES: Final = 131_072
+#: Seconds of a hand-out after which the room rests: it has some hundreds of listeners.
+_LONG_S: Final = 0.001
 #: Batches, and bytes, that wait for their elders; more are dropped and read from the store.
 _MAX_EARLY: Final = 256
 _MAX_EARLY_BYTES: Final = 1_048_576
@@ -155,8 +157,15 @@ class Room:
         return frames
 
     async def run_broadcaster(self) -> None:
-        """Hand out what comes in: all that waits as one buffer, one post a listener. Lives until cancelled."""
+        """Hand out what comes in: all that waits as one buffer, one post a listener. Lives until cancelled.
+
+        A hand-out that took long (a large room) is followed by a rest of twice that, in which more may come for the
+        next one: a room takes a third of the node's time at most, and a busy one sends fewer and larger buffers.
+        """
+        rest_until = 0.0
         async for batch in self._incoming:
+            if trio.current_time() < rest_until:
+                await trio.sleep_until(rest_until)
             batches, size = [batch], len(batch.joined)
             while size < _TURN_BYTES:
                 try:
@@ -172,7 +181,10 @@ class Room:
             if len(joined) > _TURN_BYTES:
                 self._have_pulled(before)
             else:
+                began = trio.current_time()
                 await self._hand_out(Frame(joined))
+                took = trio.current_time() - began
+                rest_until = trio.current_time() + 2 * took if took > _LONG_S else 0.0
 
     def _have_pulled(self, position: int) -> None:
         for listener in list(self._attached):
