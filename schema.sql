@@ -10,7 +10,7 @@ CREATE TABLE trichat.meta (
     version int NOT NULL,
     applied_at timestamptz NOT NULL DEFAULT now()
 );
-INSERT INTO trichat.meta (version) VALUES (1);
+INSERT INTO trichat.meta (version) VALUES (2);
 
 -- `last_seq` changes with every message and is in no index: room on each page makes that a HOT update.
 CREATE TABLE trichat.rooms (
@@ -18,8 +18,24 @@ CREATE TABLE trichat.rooms (
     name text COLLATE "C" NOT NULL UNIQUE,
     epoch text NOT NULL,
     last_seq bigint NOT NULL DEFAULT 0,
-    created_at timestamptz NOT NULL DEFAULT now()
+    created_at timestamptz NOT NULL DEFAULT now(),
+    kind text NOT NULL DEFAULT 'public',
+    title text NOT NULL DEFAULT '',
+    topic text NOT NULL DEFAULT '',
+    member_limit int NOT NULL DEFAULT 0,
+    slow_s int NOT NULL DEFAULT 0,
+    send_role smallint NOT NULL DEFAULT 0,  -- the least role that may send, as was said
+    least_sender smallint NOT NULL DEFAULT 0,  -- and as it comes to, where guests may not come
+    history text NOT NULL DEFAULT 'all',
+    guests boolean NOT NULL DEFAULT true,
+    archived boolean NOT NULL DEFAULT false,
+    guests_restrained boolean NOT NULL DEFAULT false  -- some guest was banned or muted here, once
 ) WITH (fillfactor = 50);
+
+-- Rooms that were deleted and whose events go in portions.
+CREATE TABLE trichat.dropped_rooms (
+    room_id bigint PRIMARY KEY
+);
 
 -- The logs of all rooms. One table; if it is ever partitioned, then by hash of room_id, never by time: numbers and
 -- cids are unique per room for ever, and a unique index cannot cross partitions.
@@ -40,15 +56,155 @@ CREATE TABLE trichat.events (
 );
 CREATE UNIQUE INDEX events_cid ON trichat.events (room_id, user_id, cid) WHERE cid IS NOT NULL;
 
--- The names that guests hold.
+-- Who holds a name, guest or account. `name_key` is what names have in common that look alike.
 CREATE TABLE trichat.names (
     name_key text COLLATE "C" PRIMARY KEY,
     name text NOT NULL,
     user_id text COLLATE "C" NOT NULL,
-    used_at timestamptz NOT NULL
+    free_at timestamptz NOT NULL  -- then others may take it; of an account's present name: infinity
 );
 CREATE INDEX names_user ON trichat.names (user_id);
-CREATE INDEX names_used ON trichat.names (used_at);
+CREATE INDEX names_free ON trichat.names (free_at);
+
+-- Accounts of people, bots, and those whom another site vouches for.
+CREATE TABLE trichat.users (
+    id text COLLATE "C" PRIMARY KEY,
+    name text COLLATE "C" NOT NULL,
+    kind text NOT NULL,
+    password_hash text,
+    totp_secret text,
+    totp_step bigint NOT NULL DEFAULT 0,
+    admin boolean NOT NULL DEFAULT false,
+    active boolean NOT NULL DEFAULT true,
+    display_name text NOT NULL DEFAULT '',
+    about text NOT NULL DEFAULT '',
+    avatar text NOT NULL DEFAULT '',
+    locale text NOT NULL DEFAULT '',
+    time_zone text NOT NULL DEFAULT '',
+    created_at timestamptz NOT NULL DEFAULT now(),
+    issuer text,
+    subject text,
+    recovery_hash bytea UNIQUE,
+    recovery_until timestamptz,
+    UNIQUE (issuer, subject)
+);
+CREATE INDEX users_name ON trichat.users (name);
+
+-- The logins that last. Of a token only its SHA-256 is kept.
+CREATE TABLE trichat.logins (
+    id text COLLATE "C" PRIMARY KEY,
+    user_id text COLLATE "C" NOT NULL,
+    token_hash bytea NOT NULL UNIQUE,
+    device text NOT NULL,
+    address text NOT NULL,
+    created_at timestamptz NOT NULL,
+    seen_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL
+);
+CREATE INDEX logins_user ON trichat.logins (user_id);
+CREATE INDEX logins_expiry ON trichat.logins (expires_at);
+
+-- Keys of bots.
+CREATE TABLE trichat.keys (
+    id text COLLATE "C" PRIMARY KEY,
+    user_id text COLLATE "C" NOT NULL,
+    key_hash bytea NOT NULL UNIQUE,
+    scopes text[] NOT NULL,
+    rooms text[],
+    created_at timestamptz NOT NULL DEFAULT now(),
+    seen_at timestamptz
+);
+CREATE INDEX keys_user ON trichat.keys (user_id);
+
+-- What was ended of late, so that every node closes the connections that rest on it: a login or key, or (with no
+-- session_id) all of an account.
+CREATE TABLE trichat.ended (
+    at timestamptz NOT NULL,
+    user_id text COLLATE "C" NOT NULL,
+    session_id text COLLATE "C"
+);
+CREATE INDEX ended_at ON trichat.ended (at);
+
+CREATE TABLE trichat.blocks (
+    user_id text COLLATE "C" NOT NULL,
+    blocked_id text COLLATE "C" NOT NULL,
+    PRIMARY KEY (user_id, blocked_id)
+);
+
+-- How people stand to rooms: members with their role, and who is invited, muted or banned, guests too.
+-- Changed under the lock of the room's row alone.
+CREATE TABLE trichat.standings (
+    room_id bigint NOT NULL,
+    user_id text COLLATE "C" NOT NULL,
+    name text COLLATE "C" NOT NULL,  -- at the time of the change
+    role smallint,  -- NULL: no member
+    since bigint NOT NULL DEFAULT 0,
+    invited boolean NOT NULL DEFAULT false,
+    muted_until bigint NOT NULL DEFAULT 0,  -- ms since 1970
+    banned_until bigint NOT NULL DEFAULT 0,
+    reason text NOT NULL DEFAULT '',
+    PRIMARY KEY (room_id, user_id)
+);
+CREATE INDEX standings_user ON trichat.standings (user_id);
+
+-- Codes that make whoever shows them a member. Of a code its SHA-256 is kept, and its beginning for lists.
+CREATE TABLE trichat.invites (
+    code_hash bytea PRIMARY KEY,
+    beginning text NOT NULL,
+    room_id bigint NOT NULL,
+    made_by text NOT NULL,
+    uses_left int NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    expires_at timestamptz NOT NULL
+);
+CREATE INDEX invites_room ON trichat.invites (room_id);
+
+CREATE TABLE trichat.reports (
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    room_id bigint NOT NULL,
+    seq bigint NOT NULL,
+    reporter_id text COLLATE "C" NOT NULL,
+    reporter text NOT NULL,
+    reason text NOT NULL,
+    at timestamptz NOT NULL DEFAULT now(),
+    resolved_by text,
+    note text NOT NULL DEFAULT '',
+    UNIQUE (room_id, seq, reporter_id)
+);
+
+-- Who did what. Only ever grows; an erasure alone may blank names in it.
+CREATE TABLE trichat.audit (
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at timestamptz NOT NULL DEFAULT now(),
+    actor text NOT NULL,
+    actor_id text COLLATE "C",  -- NULL: on the server's own command line
+    act text NOT NULL,
+    room_id bigint,
+    room text,
+    target text,
+    target_id text COLLATE "C",
+    reason text NOT NULL DEFAULT '',
+    address text NOT NULL DEFAULT ''
+);
+CREATE INDEX audit_room ON trichat.audit (room_id, number);
+CREATE FUNCTION trichat.keep_audit() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND coalesce(current_setting('trichat.erasing', true), '') = 'on' THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION 'the audit is never changed';
+END
+$$;
+CREATE TRIGGER keep BEFORE UPDATE OR DELETE ON trichat.audit FOR EACH ROW EXECUTE FUNCTION trichat.keep_audit();
+CREATE TRIGGER keep_all BEFORE TRUNCATE ON trichat.audit FOR EACH STATEMENT EXECUTE FUNCTION trichat.keep_audit();
+
+-- When people spoke last, in rooms with slow mode alone.
+CREATE TABLE trichat.pace (
+    room_id bigint NOT NULL,
+    user_id text COLLATE "C" NOT NULL,
+    spoke_at timestamptz NOT NULL,
+    PRIMARY KEY (room_id, user_id)
+);
 
 -- What guests' tokens are signed with.
 CREATE TABLE trichat.secrets (
@@ -79,7 +235,10 @@ CREATE INDEX presence_incarnation ON trichat.presence (incarnation);
 -- room_ids: the rooms of the batch, each at least once. batch: an array of objects, the columns of `drafts` below.
 -- patience_ms: how long to wait for a lock; who called has given up by then.
 -- at: the time of the events, ms since 1970. seqs: one for each draft. outcomes: NULL when all are committed, else
--- one for each draft: 0 committed, 1 repeated, 2 cid reused with other content, 3 no such room (seq NULL).
+-- one for each draft: 0 committed, 1 repeated, 2 cid reused with other content, 3 no such room; its author may not
+-- send, because: 4 archived, 5 banned, 6 muted, 7 role too low, 8 no member, 9 too soon (slow mode). From 3 on seq is NULL.
+--
+-- Who may send is decided here, under the lock, and nowhere else: so nobody has a seq after their ban, on any node.
 --
 -- VOLATILE and READ COMMITTED matter: each statement sees what was committed before it began, so what follows the
 -- lock sees all that others did under it.
@@ -90,6 +249,7 @@ CREATE FUNCTION trichat.append(
 #variable_conflict use_column
 DECLARE
     now timestamptz;
+    now_ms bigint;
 BEGIN
     PERFORM
         set_config('lock_timeout', patience_ms::text, true),
@@ -103,6 +263,7 @@ BEGIN
     -- In the order of ids, or two nodes deadlock.
     PERFORM FROM trichat.rooms WHERE id = ANY (room_ids) ORDER BY id FOR UPDATE;
     now := date_trunc('milliseconds', clock_timestamp());
+    now_ms := floor(extract(epoch FROM now) * 1000);
 
     WITH drafts AS (
         SELECT row_number() OVER () AS n, d.*
@@ -110,9 +271,22 @@ BEGIN
             room_id bigint, kind text, user_id text, name text, cid text, digest bigint, target bigint, body json
         )
     ), judged AS (
-        -- old_seq: stored before; first: the draft of this batch that has this cid first.
-        SELECT d.*, r.last_seq, e.seq AS old_seq, e.digest AS old_digest,
-            CASE WHEN cid IS NULL THEN n ELSE min(n) OVER (PARTITION BY d.room_id, d.user_id, d.cid) END AS first
+        -- old_seq: stored before; first: the draft of this batch that has this cid first; denied: 0, or why.
+        SELECT d.*, r.last_seq, e.seq AS old_seq, e.digest AS old_digest, r.slow_s > 0 AND s.paced AS slow,
+            CASE WHEN cid IS NULL THEN n ELSE min(n) OVER (PARTITION BY d.room_id, d.user_id, d.cid) END AS first,
+            CASE
+                WHEN r.archived THEN 4
+                WHEN s.banned THEN 5
+                WHEN s.muted THEN 6
+                WHEN s.role IS NULL AND s.account THEN 8
+                WHEN coalesce(s.role, 0) < r.least_sender THEN 7
+                WHEN r.slow_s > 0 AND s.paced AND EXISTS (
+                    SELECT FROM trichat.pace p
+                    WHERE p.room_id = d.room_id AND p.user_id = d.user_id
+                        AND p.spoke_at > now - make_interval(secs => r.slow_s)
+                ) THEN 9
+                ELSE 0
+            END AS denied
         FROM drafts d
         LEFT JOIN trichat.rooms r ON r.id = d.room_id
         LEFT JOIN LATERAL (
@@ -120,13 +294,33 @@ BEGIN
             WHERE room_id = d.room_id AND user_id = d.user_id AND cid = d.cid
             LIMIT 1  -- at most one there is; the planner is to look it up, draft by draft
         ) e ON d.cid IS NOT NULL
+        LEFT JOIN LATERAL (
+            SELECT account, m.role, m.banned_until > now_ms AS banned, m.muted_until > now_ms AS muted,
+                coalesce(m.role, 0) < 3 AS paced
+            FROM (SELECT left(d.user_id, 2) = 'u_' AS account) kind
+            LEFT JOIN LATERAL (
+                SELECT role, banned_until, muted_until FROM trichat.standings
+                WHERE room_id = d.room_id AND user_id = d.user_id
+                    AND (kind.account OR r.guests_restrained)  -- most guests have none: do not look
+                LIMIT 1
+            ) m ON true
+        ) s ON true
     ), fresh AS (
         SELECT *, last_seq + row_number() OVER (PARTITION BY room_id ORDER BY n) AS seq
-        FROM judged
-        WHERE first = n AND old_seq IS NULL AND last_seq IS NOT NULL
+        FROM (
+            -- of the drafts that one person has in this batch for a slow room, the first counts
+            SELECT *, slow AND row_number() OVER (PARTITION BY room_id, user_id, slow ORDER BY n) > 1 AS too_soon
+            FROM judged
+            WHERE first = n AND old_seq IS NULL AND last_seq IS NOT NULL AND denied = 0
+        ) allowed
+        WHERE NOT too_soon
     ), written AS (
         INSERT INTO trichat.events (room_id, seq, kind, user_id, user_name, ts, cid, digest, target, body)
         SELECT room_id, seq, kind, user_id, name, now, cid, digest, target, body FROM fresh
+    ), paced AS (
+        INSERT INTO trichat.pace (room_id, user_id, spoke_at)
+        SELECT room_id, user_id, now FROM fresh WHERE slow
+        ON CONFLICT (room_id, user_id) DO UPDATE SET spoke_at = excluded.spoke_at
     ), moved AS (
         UPDATE trichat.rooms SET last_seq = f.last
         FROM (SELECT room_id, max(seq) AS last FROM fresh GROUP BY room_id) f
@@ -135,6 +329,7 @@ BEGIN
         SELECT j.n, coalesce(j.old_seq, f.seq) AS seq,
             CASE
                 WHEN j.last_seq IS NULL THEN 3
+                WHEN j.old_seq IS NULL AND f.seq IS NULL THEN CASE j.denied WHEN 0 THEN 9 ELSE j.denied END
                 WHEN j.old_seq IS NULL AND j.first = j.n THEN 0
                 WHEN j.digest = coalesce(j.old_digest, f.digest) THEN 1
                 ELSE 2
@@ -144,6 +339,6 @@ BEGIN
     SELECT array_agg(seq ORDER BY n), CASE WHEN bool_or(outcome <> 0) THEN array_agg(outcome ORDER BY n) END
     INTO seqs, outcomes
     FROM told;
-    at := floor(extract(epoch FROM now) * 1000);
+    at := now_ms;
 END
 $$;

@@ -215,7 +215,7 @@ async def test_a_room_whose_log_is_another_one_ends_its_connections_with_4202(au
         ann, bea = await two_in_the_lobby(chat)
         cid = await chat.guest_in("dev")
         await ann.say("lobby", "of the old log")
-        chat.store._rooms[chat.node.hub.rooms()[0].id].epoch = "another"  # type: ignore[assignment]  # a NewType
+        chat.store.rooms[chat.node.hub.rooms()[0].id].epoch = "another"  # type: ignore[assignment]  # a NewType
         await ann.until(lambda: ann.closed is not None)
         await bea.until(lambda: bea.closed is not None)
         assert (ann.closed, bea.closed, cid.closed) == (4202, 4202, None)

@@ -114,6 +114,6 @@ async def test_the_pages_that_are_kept_are_of_this_log_and_not_of_another(autoju
 
 def begin_again(store: CountingStore, epoch: str) -> None:
     """The operator has put back a copy of the database: the room has another log of the same length."""
-    for room in store._rooms.values():  # the twin has no word for an operator
+    for room in store.rooms.values():  # the twin has no word for an operator
         room.epoch = epoch  # type: ignore[assignment]  # a NewType
         room.events = [msgspec.structs.replace(event, body=b'{"text":"of another log"}') for event in room.events]

@@ -110,7 +110,7 @@ def _clear(url: str) -> None:
 def _age(url: str, seconds: float) -> None:
     with psycopg.connect(url) as connection:
         connection.execute("UPDATE trichat.nodes SET seen_at = seen_at - make_interval(secs => %s)", (seconds,))
-        connection.execute("UPDATE trichat.names SET used_at = used_at - make_interval(secs => %s)", (seconds,))
+        connection.execute("UPDATE trichat.names SET free_at = free_at - make_interval(secs => %s)", (seconds,))
 
 
 _texts = itertools.count(1)

@@ -16,7 +16,7 @@ import trio
 from trichat.chat.ports import Batch, Store, StoreUnavailable
 from trichat.core.codec import encode_event, text_frame
 from trichat.core.errors import CommandId
-from trichat.core.events import CidReused, Committed, Draft, Event, Outcome, Repeated, RoomGone
+from trichat.core.events import CidReused, Committed, Denied, Draft, Event, Outcome, Repeated, RoomGone
 from trichat.core.limits import Limits
 from trichat.core.names import RoomId
 
@@ -36,7 +36,7 @@ class Sender(Protocol):
         """The ack's frame, which the committer posts with the others of this batch for the same sender."""
         ...
 
-    def refused(self, submission: Submission, outcome: CidReused | RoomGone) -> None: ...
+    def refused(self, submission: Submission, outcome: CidReused | RoomGone | Denied) -> None: ...
 
     def unavailable(self, submission: Submission) -> None: ...
 
@@ -144,7 +144,7 @@ class Committer:
                     self._acknowledge(submission, seq, acks)
                 case Repeated(seq=seq):
                     self._acknowledge(submission, seq, acks, repeated=True)
-                case CidReused() | RoomGone():
+                case CidReused() | RoomGone() | Denied():
                     if self._answer(submission):
                         submission.sender.refused(submission, outcome)
         for committed in rooms.values():

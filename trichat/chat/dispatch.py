@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import assert_never
 
+from trichat.chat.governing import governing
 from trichat.chat.identity import auth, hello, unidentified
 from trichat.chat.joining import join, join_at_once, leave, resume
+from trichat.chat.people import people
 from trichat.chat.reading import events, history, members, rooms
 from trichat.chat.sending import send
 from trichat.chat.session import Session, Waiting
@@ -20,8 +21,10 @@ from trichat.core.commands import (
     Join,
     Leave,
     Members,
+    PeopleCommand,
     Ping,
     Resume,
+    RoomCommand,
     Rooms,
     Send,
 )
@@ -60,8 +63,14 @@ def dispatch(session: Session, command: AnyCommand) -> Waiting | None:  # noqa: 
         case Members():
             return partial(members, session, command)
         case _:
-            assert_never(command)
+            return _others(session, command)
     return None
+
+
+def _others(session: Session, command: PeopleCommand | RoomCommand) -> Waiting | None:
+    if isinstance(command, PeopleCommand):
+        return people(session, command)
+    return governing(session, command)
 
 
 def help_(session: Session, command: Help) -> None:

@@ -12,6 +12,7 @@ from typing import Protocol
 import trio
 from msgspec import Struct
 
+from trichat.chat.people_ports import Accounts, Administration, Governance
 from trichat.core.events import Draft, Event, ListedRoom, Outcome, Person, RoomHead, RoomRecord
 from trichat.core.names import Incarnation, RoomId, RoomName, UserId
 
@@ -70,6 +71,15 @@ class Store(Protocol):
     A method that is cancelled waits for the call that it has begun: a begun commit finishes.
     """
 
+    @property
+    def accounts(self) -> Accounts: ...
+
+    @property
+    def governance(self) -> Governance: ...
+
+    @property
+    def administration(self) -> Administration: ...
+
     async def append(self, drafts: Sequence[Draft]) -> list[Outcome]:
         """Commit the drafts in one transaction, numbered in the order given; one outcome for each.
 
@@ -115,7 +125,7 @@ class Store(Protocol):
         ...
 
     async def list_rooms(self, *, after: str, limit: int) -> list[ListedRoom]:
-        """Up to `limit` rooms by name (code points), after `after`, with how many people are connected to each."""
+        """Up to `limit` public rooms by name (code points), after `after`, with how many people are connected."""
         ...
 
     async def list_members(self, room_id: RoomId, *, after: str, limit: int) -> list[Person]:
@@ -149,6 +159,10 @@ class Store(Protocol):
 
     async def forget_node(self, me: Incarnation) -> None:
         """This node stops: its record and its presence go."""
+        ...
+
+    async def tidy(self) -> None:
+        """Remove, in small portions, what has expired: logins, codes, old names, the events of deleted rooms."""
         ...
 
     async def ping(self) -> None:

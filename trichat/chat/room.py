@@ -62,6 +62,8 @@ class Room:
         self.id = record.id
         self.name = record.name
         self.epoch = record.epoch
+        self.rules = record.rules  # as of `delivered`
+        self.guests_restrained = record.guests_restrained
         self.delivered = record.head
         self.members_elsewhere = 0
         self.people: dict[UserId, int] = {}  # connections at this node, by person; also of those still replaying

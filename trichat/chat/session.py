@@ -12,16 +12,18 @@ from trichat.chat.committer import Submission
 from trichat.chat.ports import StoreUnavailable
 from trichat.chat.replay import Replay
 from trichat.chat.room import Room
+from trichat.core.accounts import Account, Key
 from trichat.core.closing import BAD_FRAMES, GONE, RATE_LIMIT_IGNORED, STATE_LOST, CloseReason
 from trichat.core.codec import Frame, encode_reply
 from trichat.core.commands import Help, Leave, Ping
 from trichat.core.errors import CommandId, Refusal
-from trichat.core.events import CidReused, RoomGone
+from trichat.core.events import CidReused, Denial, Denied, RoomGone
 from trichat.core.limits import LIFTED
 from trichat.core.names import RoomName, UserId
 from trichat.core.parse import Parsed, parse_command
 from trichat.core.rate import RecentCount, TokenBucket
 from trichat.core.replies import Ack, Caution, Reply, error_of
+from trichat.core.standing import Actor
 
 if TYPE_CHECKING:
     from trichat.chat.hub import Hub
@@ -76,8 +78,8 @@ class Session:
 
     __slots__ = (
         "_bad_frames", "_bucket", "_dispatch", "_failing", "_on_end", "_pending", "_pending_bytes", "_rate_limited",
-        "_relief", "_replays", "_start", "ended", "failed_auths", "hub", "id", "memberships", "named", "outbox",
-        "unacked", "user", "user_id", "withdrawn",
+        "_relief", "_replays", "_start", "account", "address", "ended", "failed_auths", "hub", "id", "key", "login_id",
+        "memberships", "named", "outbox", "unacked", "user", "user_id", "withdrawn",
     )  # fmt: skip
 
     def __init__(
@@ -88,6 +90,7 @@ class Session:
         *,
         start: Start,
         on_end: Callable[[CloseReason], None],
+        address: str = "",
     ) -> None:
         self.hub = hub
         self.outbox = outbox
@@ -95,6 +98,10 @@ class Session:
         self.id = "s_" + hub.chance.label(8)
         self.user_id: UserId | None = None
         self.user: str | None = None
+        self.address = address  # from where the client comes, as far as is known
+        self.account: Account | None = None  # None: a guest, or nobody yet
+        self.login_id: str | None = None  # the login or key that this rests on: it ends, and so does this
+        self.key: Key | None = None  # a bot's key, with what it may do
         self.named = False  # holds a reserved name, which its use keeps reserved
         self.memberships: dict[RoomName, Membership] = {}
         self.unacked = 0  # sends that are not answered
@@ -167,6 +174,13 @@ class Session:
         if self._relief is None:
             self._relief = trio.Event()  # one for all who wait
         await self._relief.wait()
+
+    @property
+    def actor(self) -> Actor:
+        """Who acts, once somebody is identified."""
+        assert self.user_id is not None
+        assert self.user is not None
+        return Actor(self.user_id, self.user, self.account is not None and self.account.admin)
 
     # what goes out
 
@@ -248,11 +262,14 @@ class Session:
         self._answered(len(frames))
         self.post(Frame(b"".join(frames)))
 
-    def refused(self, submission: Submission, outcome: CidReused | RoomGone) -> None:
+    def refused(self, submission: Submission, outcome: CidReused | RoomGone | Denied) -> None:
         self._answered(1)
         if isinstance(outcome, CidReused):
             said = f"this cid was used for seq {outcome.seq} with other content; take a new cid"
             self.refuse(Refusal("cid_reused", said, field="cid"), submission.command_id)
+        elif isinstance(outcome, Denied):
+            room = self.hub.room(submission.draft.room)
+            self.refuse(denied(outcome.why, room.rules.slow_s if room else 0), submission.command_id)
         else:
             self.refuse(Refusal("no_such_room", "the room is gone; join it again"), submission.command_id)
 
@@ -365,3 +382,20 @@ def store_away() -> Refusal:
     """What a client hears while PostgreSQL is away."""
     said = "the store does not answer; repeat it in a moment (a send with the same cid counts once)"
     return Refusal("unavailable", said, retry_after_ms=500)
+
+
+_DENIALS: Final[dict[Denial, str]] = {
+    "archived": "the room is archived: it can be read, not written",
+    "banned": "you are banned from this room",
+    "muted": "you are muted in this room: you can read, not send",
+    "role": "your role in this room may not send",
+    "not_member": "you are no member of this room any more; join it again",
+}
+
+
+def denied(why: Denial, slow_s: int) -> Refusal:
+    """What a client hears whose message was not taken, as the room and their standing are."""
+    if why == "slow":
+        said = f"slow mode: one message in {slow_s} s"
+        return Refusal("rate_limited", said, field="room", retry_after_ms=slow_s * 1000)
+    return Refusal("forbidden", _DENIALS[why], field="room")

@@ -2,20 +2,53 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from types import UnionType
+from typing import ClassVar, get_args
 
 from msgspec import UNSET, Struct, UnsetType
 
-from trichat.core.errors import CommandId
-
-
-class Command(Struct, frozen=True, kw_only=True, tag_field="type", forbid_unknown_fields=True):
-    """What all commands have: the client's own `id`, echoed in exactly one reply."""
-
-    id: CommandId = None
-
-    #: May be given before the client has identified itself, where guests are not allowed.
-    anonymous: ClassVar[bool] = False
+from trichat.core.command import Command
+from trichat.core.commands_people import (
+    Block,
+    Blocks,
+    Login,
+    Logout,
+    Password,
+    Profile,
+    Recover,
+    Register,
+    Rename,
+    Revoke,
+    Sessions,
+    Totp,
+    Unblock,
+    Whois,
+)
+from trichat.core.commands_rooms import (
+    Accept,
+    ArchiveRoom,
+    Audit,
+    Bans,
+    BanUser,
+    Create,
+    DeleteRoom,
+    Direct,
+    EditRoom,
+    Invites,
+    InviteUser,
+    KickUser,
+    MuteUser,
+    Report,
+    Reports,
+    Resolve,
+    RoomInfo,
+    Roster,
+    SetUserRole,
+    TransferRoom,
+    UnbanUser,
+    Uninvite,
+    UnmuteUser,
+)
 
 
 class Ping(Command, frozen=True, kw_only=True, tag="ping"):
@@ -100,8 +133,9 @@ class Events(Command, frozen=True, kw_only=True, tag="events"):
 
 
 class Rooms(Command, frozen=True, kw_only=True, tag="rooms"):
-    """The rooms there are, by name, after `after`."""
+    """The rooms there are, or (`mine`) those one is a member of, by name, after `after`."""
 
+    mine: bool = False
     after: str = ""
     limit: int | UnsetType = UNSET
 
@@ -114,10 +148,22 @@ class Members(Command, frozen=True, kw_only=True, tag="members"):
     limit: int | UnsetType = UNSET
 
 
-AnyCommand = Ping | Help | Hello | Auth | Join | Resume | Leave | Send | History | Events | Rooms | Members
+TalkCommand = Ping | Help | Hello | Auth | Join | Resume | Leave | Send | History | Events | Rooms | Members
+PeopleCommand = (
+    Register | Login | Recover | Logout | Password | Totp | Rename | Profile | Whois | Sessions | Revoke | Block
+    | Unblock | Blocks
+)  # fmt: skip
+RoomCommand = (
+    Create | RoomInfo | EditRoom | ArchiveRoom | DeleteRoom | Direct | InviteUser | Invites | Uninvite | Accept
+    | KickUser | BanUser | UnbanUser | MuteUser | UnmuteUser | SetUserRole | TransferRoom | Roster | Bans | Report
+    | Reports | Resolve | Audit
+)  # fmt: skip
+AnyCommand = TalkCommand | PeopleCommand | RoomCommand
+
+
+def _by_name(commands: UnionType) -> dict[str, type[Command]]:
+    return {str(command.__struct_config__.tag): command for command in get_args(commands)}
+
 
 #: Every command by its `type`.
-COMMANDS: dict[str, type[Command]] = {
-    str(command.__struct_config__.tag): command
-    for command in (Ping, Help, Hello, Auth, Join, Resume, Leave, Send, History, Events, Rooms, Members)
-}
+COMMANDS: dict[str, type[Command]] = _by_name(AnyCommand)

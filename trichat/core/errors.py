@@ -13,6 +13,7 @@ ERROR_CODES: Final[dict[str, bool]] = {
     "unauthenticated": False,
     "forbidden": False,
     "no_such_room": False,
+    "no_such_user": False,
     "not_joined": False,
     "name_taken": False,
     "too_long": False,

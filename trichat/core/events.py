@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Final
+from typing import Final, Literal
 
 from msgspec import Struct
 
 from trichat.core.names import Epoch, RoomId, RoomName, UserId
+from trichat.core.standing import RoomRules
 
 #: The kinds of events, each with the members of its body. All share one numbering, one envelope and `cid`.
 KINDS: Final[dict[str, tuple[str, ...]]] = {
@@ -80,16 +81,30 @@ class RoomGone(Struct, frozen=True):
     """There is no such room any more; nothing was stored."""
 
 
-Outcome = Committed | Repeated | CidReused | RoomGone
+Denial = Literal["archived", "banned", "muted", "role", "not_member", "slow"]
+
+
+class Denied(Struct, frozen=True):
+    """The author may not send there at that moment of the room's order; nothing was stored."""
+
+    why: Denial
+
+
+Outcome = Committed | Repeated | CidReused | RoomGone | Denied
 
 
 class RoomRecord(Struct, frozen=True):
-    """What the store knows of a room. `head` is the `seq` of its last event, 0 when it has none."""
+    """What the store knows of a room. `head` is the `seq` of its last event, 0 when it has none.
+
+    `rules` are as of `head`. `guests_restrained`: some guest was banned or muted here, perhaps long ago.
+    """
 
     id: RoomId
     name: RoomName
     epoch: Epoch
     head: int
+    rules: RoomRules = RoomRules()
+    guests_restrained: bool = False
 
 
 class RoomHead(Struct, frozen=True):

@@ -20,6 +20,9 @@ class Limits(Struct, frozen=True, kw_only=True):
     control_frames: int = 20  # pings and pongs a second from one client; more: closed with 1002
     id_chars: int = 64  # characters of a command's id; more: bad_field
     cid_chars: int = 64  # characters of a cid; more: bad_field
+    password_bytes_least: int = 8  # bytes of a new password; less: bad_field
+    password_bytes: int = 1_024  # bytes of a password; more: bad_field
+    outside_token_bytes: int = 8_192  # bytes of another site's token; more: refused without a look
     name_bytes: int = 64  # bytes of a room's or a person's name; more: bad_field
     rooms: int = 200  # rooms that one connection may listen to; more: limit_reached
     pending_commands: int = 1_024  # commands waiting behind one that waits; more: the reader waits
@@ -31,6 +34,26 @@ class Limits(Struct, frozen=True, kw_only=True):
     command_burst: int = 300  # what that bucket holds, commands
     ignored_rate_limits: int = 50  # refusals in a row; the fiftieth closes with 4102
     failed_auths: int = 10  # wrong tokens on one connection; the tenth closes with 4001
+
+    # people and their rooms
+    title_bytes: int = 128  # of a room's title, a display name, a device's name; more: bad_field
+    topic_bytes: int = 1_024  # of a room's topic, and of what somebody says about themselves; more: bad_field
+    reason_bytes: int = 512  # of a reason or a note; more: bad_field
+    room_members: int = 100_000  # the most that a member limit may say
+    slow_s: int = 21_600  # the most that slow mode may say
+    restraint_s: int = 315_360_000  # the most that a ban, a mute or an invite may last when it ends: ten years
+    invite_uses: int = 10_000  # the most that an invite's code may be used
+    invites: int = 100  # codes of one room that can be used at a time; more: limit_reached
+    owned_rooms: int = 200  # rooms that one account may own; more: limit_reached
+    account_sessions: int = 50  # logins of one account; more: the one longest unused ends
+    session_s: float = 7_776_000.0  # since its last use, after which a login ends (90 days)
+    session_touch_s: float = 3_600.0  # between records of a login's use
+    old_name_kept_s: float = 2_592_000.0  # after a rename, until others may take the old name (30 days)
+    recovery_s: float = 86_400.0  # that a recovery code can be used
+    revoked_kept_s: float = 86_400.0  # that an ended login is remembered, so that every node hears of it
+    direct_rooms: int = 1_000  # that one account may open; more: limit_reached
+    blocks: int = 1_000  # people that one account may block; more: limit_reached
+    open_reports: int = 20  # of one person in one room; more: limit_reached
 
     # what a client may ask for
     replay: int = 1_000  # events replayed by a join; more are missing: a `gap` in their place
@@ -51,6 +74,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     commit_batch_bytes: int = 1_048_576  # bytes of bodies in one transaction
     publish_queue: int = 10_000  # batches waiting for Redis; full: dropped, the node is degraded
     news_queue: int = 10_000  # things heard through Redis, waiting for the relay; full: rooms are read from the store
+    password_threads: int = 2  # passwords hashed at a time on one node
+    password_queue: int = 200  # passwords waiting to be hashed on one node; full: unavailable
     elder_wait_s: float = 0.05  # how long a room waits for a missing number before it is read from the store
 
     # waits, seconds
@@ -74,6 +99,10 @@ class Limits(Struct, frozen=True, kw_only=True):
     redis_subscribe_s: float = 5.0  # for all that and for confirming all rooms; then tried again
     redis_backoff_s: float = 0.1  # before the second try, twice that before the third, …
     redis_backoff_most_s: float = 1.0  # … and at most this
+    jwks_bytes: int = 262_144  # of another site's keys; more: not taken, the old ones stay
+    jwks_fetch_s: float = 3.0  # for an answer with them; then the old ones stay
+    jwks_rest_s: float = 10.0  # between two looks for a key that is not known; until then such a token is refused
+    jwks_renew_s: float = 600.0  # between looks otherwise
     leave_s: float = 0.5  # for the last batches and the last word to Redis when a node stops
     heads_fast_s: float = 0.25  # between looks at the heads while a node is degraded
     heads_slow_s: float = 2.0  # between looks otherwise

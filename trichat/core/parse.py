@@ -10,7 +10,8 @@ from typing import Final
 import msgspec
 from msgspec import NODEFAULT, Struct
 
-from trichat.core.commands import COMMANDS, AnyCommand, Command
+from trichat.core.command import Command
+from trichat.core.commands import COMMANDS, AnyCommand
 from trichat.core.errors import CommandId, Refusal
 
 #: The largest number of a position: what every JSON library can hold (2^53 - 1).

@@ -44,15 +44,16 @@ class Connection:
     """
 
     __slots__ = (
-        "_clean", "_control", "_frames", "_hub", "_limits", "_pinged_at", "_scope", "_socket", "_stream", "cut_off",
-        "heard_at", "opened_at", "outbox", "reason", "resume_after_ms", "session",
+        "_address", "_clean", "_control", "_frames", "_hub", "_limits", "_pinged_at", "_scope", "_socket", "_stream",
+        "cut_off", "heard_at", "opened_at", "outbox", "reason", "resume_after_ms", "session",
     )  # fmt: skip
 
-    def __init__(self, hub: Hub, stream: trio.abc.Stream, sock: socket.socket | None) -> None:
+    def __init__(self, hub: Hub, stream: trio.abc.Stream, sock: socket.socket | None, address: str) -> None:
         self._hub = hub
         self._limits: Limits = hub.limits
         self._stream = stream
         self._socket = sock
+        self._address = address
         self._frames = FrameReader(hub.limits)
         self._control: TokenBucket | None = None
         self._scope: trio.CancelScope | None = None
@@ -114,7 +115,9 @@ class Connection:
     async def _serve(self) -> None:
         async with trio.open_nursery() as nursery:
             self._scope = nursery.cancel_scope
-            session = Session(self._hub, self.outbox, dispatch, start=nursery.start_soon, on_end=self.end)
+            session = Session(
+                self._hub, self.outbox, dispatch, start=nursery.start_soon, on_end=self.end, address=self._address
+            )
             self.session = session
             self._hub.sessions[session] = None
             try:

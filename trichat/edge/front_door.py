@@ -148,10 +148,12 @@ class FrontDoor:
         if self._hub.draining:
             await self._respond(stream, http_response(503, "this node is stopping; try another\n"))
             return
-        await self._serve_websocket(raw, stream, sock)
+        await self._serve_websocket(raw, stream, sock, address)
 
-    async def _serve_websocket(self, raw: bytes, stream: trio.abc.Stream, sock: socket.socket | None) -> None:
-        connection = Connection(self._hub, stream, sock)
+    async def _serve_websocket(
+        self, raw: bytes, stream: trio.abc.Stream, sock: socket.socket | None, address: str
+    ) -> None:
+        connection = Connection(self._hub, stream, sock, address)
         # known before it has shaken hands: a node that stops meanwhile says goodbye to it as well
         self.connections[connection] = None
         try:

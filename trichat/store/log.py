@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from trichat.chat.ports import EventPage, MessagePage
-from trichat.core.events import CidReused, Committed, Draft, Event, Outcome, Repeated, RoomGone
+from trichat.core.events import CidReused, Committed, Denial, Denied, Draft, Event, Outcome, Repeated, RoomGone
 from trichat.core.names import RoomId
 from trichat.store.connection import Connection, Statement
 from trichat.store.paging import cut, cut_tails
@@ -60,9 +60,15 @@ def _outcome(kind: bytes, seq: bytes, ts: int) -> Outcome:
             return Repeated(int(seq))
         case b"2":
             return CidReused(int(seq))
-        case _:
+        case b"3":
             return RoomGone()
+        case _:
+            return Denied(_DENIALS[kind])
 
+
+_DENIALS: Final[dict[bytes, Denial]] = {
+    b"4": "archived", b"5": "banned", b"6": "muted", b"7": "role", b"8": "not_member", b"9": "slow",
+}  # fmt: skip
 
 _COLUMNS: Final = "seq, kind, user_id, user_name, floor(extract(epoch FROM ts) * 1000)::bigint, cid, body::text"
 _SIZE: Final = "octet_length(body::text)"

@@ -10,11 +10,11 @@ from trichat.store.connection import Connection
 
 _CLAIM: Final = """
     WITH claimed AS (
-        INSERT INTO trichat.names AS held (name_key, name, user_id, used_at)
-        VALUES (%(key)s, %(name)s, %(user_id)s, now())
+        INSERT INTO trichat.names AS held (name_key, name, user_id, free_at)
+        VALUES (%(key)s, %(name)s, %(user_id)s, now() + make_interval(secs => %(kept_s)s))
         ON CONFLICT (name_key) DO UPDATE
-            SET name = excluded.name, user_id = excluded.user_id, used_at = excluded.used_at
-            WHERE held.user_id = excluded.user_id OR held.used_at < now() - make_interval(secs => %(kept_s)s)
+            SET name = excluded.name, user_id = excluded.user_id, free_at = excluded.free_at
+            WHERE held.user_id = excluded.user_id OR held.free_at < now()
         RETURNING user_id
     ), freed AS (
         DELETE FROM trichat.names USING claimed
@@ -34,23 +34,23 @@ def claim_name(connection: Connection, user_id: UserId, name: str, *, kept_s: fl
 # the latest: somebody who says two names at once on two connections may hold both for a while
 _NAME_OF: Final = """
     SELECT name FROM trichat.names
-    WHERE user_id = %s AND used_at >= now() - make_interval(secs => %s)
-    ORDER BY used_at DESC LIMIT 1
+    WHERE user_id = %s AND free_at >= now()
+    ORDER BY free_at DESC LIMIT 1
 """
 
 
-def name_of(connection: Connection, user_id: UserId, *, kept_s: float) -> str | None:
-    """The name that the guest holds; one that was not used in the last `kept_s` is nobody's."""
-    row = connection.execute(_NAME_OF, (user_id, kept_s)).fetchone()
+def name_of(connection: Connection, user_id: UserId) -> str | None:
+    """The name that the guest holds; one that was not used for too long is nobody's."""
+    row = connection.execute(_NAME_OF, (user_id,)).fetchone()
     return None if row is None else str(row[0])
 
 
 # in the order of keys: nodes touch the names of those who are connected to several at the same time
 _TOUCH: Final = """
-    UPDATE trichat.names SET used_at = now()
+    UPDATE trichat.names SET free_at = now() + make_interval(secs => %s)
     FROM (
         SELECT name_key FROM trichat.names
-        WHERE user_id = ANY (%s) AND used_at >= now() - make_interval(secs => %s)
+        WHERE user_id = ANY (%s) AND free_at >= now()
         ORDER BY name_key FOR UPDATE
     ) held
     WHERE names.name_key = held.name_key
@@ -58,16 +58,16 @@ _TOUCH: Final = """
 _FORGET: Final = """
     DELETE FROM trichat.names WHERE name_key IN (
         SELECT name_key FROM trichat.names
-        WHERE used_at < now() - make_interval(secs => %s)
-        ORDER BY used_at LIMIT 1000 FOR UPDATE SKIP LOCKED
+        WHERE free_at < now()
+        ORDER BY free_at LIMIT 1000 FOR UPDATE SKIP LOCKED
     )
 """
 
 
 def touch_names(connection: Connection, user_ids: Sequence[UserId], *, kept_s: float) -> None:
-    """The names that these guests hold were used now; some of those that nobody used in `kept_s` are forgotten."""
-    connection.execute(_TOUCH, (list(user_ids), kept_s))
-    connection.execute(_FORGET, (kept_s,))
+    """The names that these guests hold are kept for `kept_s` from now; some of those that are free are forgotten."""
+    connection.execute(_TOUCH, (kept_s, list(user_ids)))
+    connection.execute(_FORGET)
 
 
 _KEYS: Final = "SELECT number, secret FROM trichat.secrets"

@@ -23,6 +23,9 @@ from trichat.core.limits import Limits
 from trichat.core.names import Incarnation, RoomId, RoomName, UserId
 from trichat.store import cluster, log, people, rooms, schema
 from trichat.store.pool import ConnectionPool, Connector
+from trichat.store.postgres_accounts import PostgresAccounts
+from trichat.store.postgres_administration import PostgresAdministration
+from trichat.store.postgres_governance import PostgresGovernance
 from trichat.store.watchdog import Watchdog
 
 _SECRET_BYTES: Final = 32
@@ -37,6 +40,9 @@ class PostgresStore:
         self._limits = limits
         self._chance = chance
         self._patience_ms = round(limits.store_call_s * 1000)
+        self.accounts = PostgresAccounts(queries, limits, chance)
+        self.governance = PostgresGovernance(queries, limits, chance)
+        self.administration = PostgresAdministration(queries, limits, chance)
 
     async def append(self, drafts: Sequence[Draft]) -> list[Outcome]:
         if not drafts:
@@ -81,7 +87,7 @@ class PostgresStore:
         return await self._queries.call(people.claim_name, user_id, name, kept_s=self._limits.name_kept_s)
 
     async def name_of(self, user_id: UserId) -> str | None:
-        return await self._queries.call(people.name_of, user_id, kept_s=self._limits.name_kept_s)
+        return await self._queries.call(people.name_of, user_id)
 
     async def touch_names(self, user_ids: Sequence[UserId]) -> None:
         await self._queries.call(people.touch_names, user_ids, kept_s=self._limits.name_kept_s)

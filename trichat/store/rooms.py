@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from trichat.core.events import ListedRoom, RoomRecord
 from trichat.core.names import Epoch, RoomName
+from trichat.core.standing import Role, RoomRules
 from trichat.store.connection import Connection
 
-_FIND: Final = "SELECT id, name, epoch, last_seq FROM trichat.rooms WHERE name = ANY (%s)"
+#: The columns of a RoomRecord; `read_record` makes one of them.
+RECORD: Final = """
+    rooms.id, rooms.name, rooms.epoch, rooms.last_seq, rooms.kind, rooms.title, rooms.topic, rooms.member_limit,
+    rooms.slow_s, rooms.send_role, rooms.history, rooms.guests, rooms.archived, rooms.guests_restrained
+"""
+RECORD_COLUMNS: Final = 14
+
+_FIND: Final = f"SELECT {RECORD} FROM trichat.rooms WHERE name = ANY (%s)"  # noqa: S608 (our own constant)
+
+
+def read_record(row: Sequence[Any]) -> RoomRecord:
+    """The room of the columns RECORD."""
+    room_id, name, epoch, head, kind, title, topic, member_limit, slow_s, send, history, guests, archived, some = row
+    rules = RoomRules(
+        kind=kind, title=title, topic=topic, member_limit=member_limit, slow_s=slow_s, send=Role(send),
+        history=history, guests=guests, archived=archived,
+    )  # fmt: skip
+    return RoomRecord(room_id, name, epoch, head, rules, some)
+
 
 # in the order of names: two nodes that make the same rooms wait for each other on the unique index
 _MAKE: Final = """
@@ -22,7 +41,7 @@ _MAKE: Final = """
 def find_rooms(connection: Connection, names: Sequence[RoomName]) -> dict[RoomName, RoomRecord]:
     """The rooms of these names that exist, in the order given."""
     rows = connection.execute(_FIND, (list(names),))
-    found = {name: RoomRecord(room_id, name, epoch, head) for room_id, name, epoch, head in rows}
+    found = {record.name: record for record in map(read_record, rows)}
     return {name: found[name] for name in names if name in found}
 
 
@@ -43,13 +62,13 @@ _LIST: Final = """
         WHERE p.room_id = rooms.id AND n.seen_at > now() - make_interval(secs => %(gone_s)s)
     )
     FROM trichat.rooms
-    WHERE name > %(after)s
+    WHERE name > %(after)s AND kind = 'public'
     ORDER BY name
     LIMIT %(limit)s
 """
 
 
 def list_rooms(connection: Connection, *, after: str, limit: int, gone_s: float) -> list[ListedRoom]:
-    """Rooms by name after `after`, with how many people are connected at nodes recorded in the last `gone_s`."""
+    """Public rooms by name after `after`, with how many people are connected at nodes recorded in the last `gone_s`."""
     rows = connection.execute(_LIST, {"after": after, "limit": limit, "gone_s": gone_s})
     return [ListedRoom(name, members, seq) for name, seq, members in rows]

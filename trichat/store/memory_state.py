@@ -1,0 +1,160 @@
+"""What the twins in memory share: one database of Python objects, its clock, and its faults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import trio
+from msgspec import Struct, field
+
+from trichat.chat.ports import NodeRecord, StoreUnavailable
+from trichat.core.accounts import Account, AuditEntry, Ended, Key, LoginSession, ProfileFields, Reported
+from trichat.core.chance import Chance
+from trichat.core.events import Event, RoomRecord
+from trichat.core.limits import Limits
+from trichat.core.names import Epoch, Incarnation, RoomId, RoomName, UserId
+from trichat.core.standing import RoomRules, Standing
+
+#: The time at which the clock says 0: 2026-01-01, in milliseconds since 1970.
+DAWN_MS: Final = 1_767_225_600_000
+
+
+class StoredStanding(Struct):
+    """A row of `trichat.standings`."""
+
+    name: str  # at the time of the change
+    standing: Standing
+
+
+class StoredRoom(Struct):
+    """A room with its log and all that hangs on it."""
+
+    id: RoomId
+    name: RoomName
+    epoch: Epoch
+    events: list[Event]
+    cids: dict[tuple[UserId, str], tuple[int, int]]  # of the author's cid: seq and digest
+    rules: RoomRules = RoomRules()
+    guests_restrained: bool = False
+    standings: dict[UserId, StoredStanding] = field(default_factory=dict)
+    spoke_at: dict[UserId, int] = field(default_factory=dict)  # in slow mode, ms since 1970
+
+    @property
+    def record(self) -> RoomRecord:
+        return RoomRecord(self.id, self.name, self.epoch, len(self.events), self.rules, self.guests_restrained)
+
+
+class StoredName(Struct):
+    """A name and who holds it; free for others from `free_at` on (seconds of the clock)."""
+
+    name: str
+    user_id: UserId
+    free_at: float
+
+
+class StoredUser(Struct):
+    """A row of `trichat.users`; times in milliseconds since 1970."""
+
+    account: Account
+    created: int
+    password_hash: str | None = None
+    totp_secret: str | None = None
+    totp_step: int = 0
+    profile: ProfileFields = ProfileFields()
+    outside: tuple[str, str] | None = None  # issuer and subject
+    recovery: tuple[bytes, int] | None = None  # the code's hash, and until when
+
+
+class StoredLogin(Struct):
+    user_id: UserId
+    token_hash: bytes
+    session: LoginSession
+    expires: int
+
+
+class StoredKey(Struct):
+    user_id: UserId
+    key_hash: bytes
+    key: Key
+
+
+class StoredInvite(Struct):
+    code_hash: bytes
+    beginning: str
+    room_id: RoomId
+    made_by: str
+    uses_left: int
+    expires: int
+
+
+class StoredReport(Struct):
+    room_id: RoomId
+    reporter_id: UserId
+    report: Reported
+
+
+class StoredAudit(Struct):
+    room_id: RoomId | None
+    entry: AuditEntry
+
+
+class StoredNode(Struct):
+    record: NodeRecord
+    seen_at: float
+    here: dict[RoomId, dict[UserId, str]]
+
+
+class MemoryState:
+    """One database. `clock` is in seconds.
+
+    Faults: while `down` every call fails; while `answers_lost` every call takes effect and then fails. Each call takes
+    `delay_s`; as with a thread, one that has begun is not cancelled.
+    """
+
+    def __init__(self, limits: Limits, *, chance: Chance, clock: Callable[[], float] = trio.current_time) -> None:
+        self.limits = limits
+        self.chance = chance
+        self.clock = clock
+        self.rooms: dict[RoomId, StoredRoom] = {}
+        self.rooms_made = 0
+        self.rooms_by_name: dict[RoomName, StoredRoom] = {}
+        self.names: dict[str, StoredName] = {}  # by skeleton
+        self.users: dict[UserId, StoredUser] = {}
+        self.logins: dict[str, StoredLogin] = {}
+        self.keys: dict[str, StoredKey] = {}
+        self.ended: list[tuple[int, Ended]] = []  # at, in ms since 1970
+        self.blocks: dict[UserId, set[UserId]] = {}
+        self.invites: list[StoredInvite] = []
+        self.reports: list[StoredReport] = []
+        self.audit: list[StoredAudit] = []
+        self.secrets: dict[int, bytes] = {}
+        self.nodes: dict[Incarnation, StoredNode] = {}
+        self.down = False
+        self.answers_lost = False
+        self.delay_s = 0.0
+
+    @property
+    def now(self) -> int:
+        """Milliseconds since 1970."""
+        return DAWN_MS + round(self.clock() * 1000)
+
+    async def begin(self) -> None:
+        """A call begins: nothing before it is to be seen, nothing after it waits."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        with trio.CancelScope(shield=True):  # its clock is the sleep
+            await trio.sleep(self.delay_s)
+        if self.down:
+            raise StoreUnavailable("the store is down")
+
+    def end(self) -> None:
+        """A call has taken effect."""
+        if self.answers_lost:
+            raise StoreUnavailable("the store's answer was lost")
+
+    def make_room(self, name: RoomName, rules: RoomRules) -> StoredRoom:
+        """A new room; the name is free."""
+        self.rooms_made += 1
+        room = StoredRoom(RoomId(self.rooms_made), name, self.chance.epoch(), [], {}, rules)
+        self.rooms[room.id] = self.rooms_by_name[name] = room
+        return room
