@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import string
 
 import pytest
@@ -9,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.properties import steady
+from trichat.core.chance import Chance
 from trichat.core.names import guest_id
-from trichat.core.tokens import Signer
+from trichat.core.tokens import Signer, token_hash
 
 ANN = guest_id(b"sixteen bytes ok")
 SIGNER = Signer({1: b"a" * 32})
@@ -67,3 +69,16 @@ def test_every_guest_comes_back_and_nobody_else(random_bytes: bytes, secret: byt
 @steady
 def test_arbitrary_text_is_nobody(text: str) -> None:
     assert SIGNER.verify(text) is None
+
+
+def test_new_tokens_and_accounts_are_of_their_shape_and_differ() -> None:
+    chance = Chance()
+    token = chance.token("u")
+    assert re.fullmatch(r"u\.[A-Za-z0-9_-]{43}", token)
+    assert re.fullmatch(r"u_[a-z2-7]{26}", chance.account())
+    assert token != chance.token("u")
+    assert chance.account() != chance.account()
+
+
+def test_the_hash_of_a_token_is_sha_256() -> None:
+    assert token_hash("abc").hex() == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

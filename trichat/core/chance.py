@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import random
 
-from trichat.core.names import Epoch, Incarnation, UserId, guest_id
+from trichat.core.names import Epoch, Incarnation, UserId, account_id, guest_id
 
 
 class Chance:
@@ -30,6 +30,13 @@ class Chance:
 
     def guest(self) -> UserId:
         return guest_id(self.bytes(16))
+
+    def account(self) -> UserId:
+        return account_id(self.bytes(16))
+
+    def token(self, prefix: str) -> str:
+        """A new secret of 256 bits: `prefix` ("u" a login, "b" a bot's key), a dot, 43 characters of base64url."""
+        return f"{prefix}.{base64.urlsafe_b64encode(self.bytes(32)).decode().rstrip('=')}"
 
     def fraction(self) -> float:
         """From 0 up to, not including, 1: for spreading retries."""

@@ -87,8 +87,18 @@ def name_key(name: str) -> str:
 
 def guest_id(random_bytes: bytes) -> UserId:
     """The identifier of the guest with these 16 random bytes."""
+    return UserId("g_" + _base32(random_bytes))
+
+
+def account_id(random_bytes: bytes) -> UserId:
+    """The identifier of the account with these 16 random bytes."""
+    return UserId("u_" + _base32(random_bytes))
+
+
+def _base32(random_bytes: bytes) -> str:
+    """26 characters of a-z and 2-7."""
     assert len(random_bytes) == 16
-    return UserId("g_" + base64.b32encode(random_bytes).decode().rstrip("=").lower())
+    return base64.b32encode(random_bytes).decode().rstrip("=").lower()
 
 
 def given_name(user_id: UserId) -> str:

@@ -1,4 +1,4 @@
-"""The signed token of a guest: stateless, so that connecting writes nothing to the database."""
+"""Tokens: a guest's is signed and stateless, so that connecting writes nothing; of all others a hash is kept."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ from typing import Final
 from trichat.core.names import UserId
 
 _SHAPE: Final = re.compile(r"g\.(0|[1-9][0-9]{0,4})\.(g_[a-z2-7]{26})\.([A-Za-z0-9_-]{43})")
+
+
+def token_hash(token: str) -> bytes:
+    """What is kept of a login's token, a bot's key or a code: its SHA-256. They are random, so this is enough."""
+    return hashlib.sha256(token.encode()).digest()
 
 
 class Signer:
