@@ -4,18 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from msgspec import Struct
-
-
-class HelpText(Struct, frozen=True):
-    """What `help` says of one command; `example` is a frame to paste, whole but for a token of one's own."""
-
-    message: str
-    fields: dict[str, str]
-    example: str
-
-
-_ID = "optional: a string or number of yours, echoed in the reply"
+from trichat.core.help_text import ID as _ID
+from trichat.core.help_text import HelpText
 
 HELP: Final[dict[str, HelpText]] = {
     "ping": HelpText("Answers pong.", {"id": _ID}, '{"type":"ping"}'),
