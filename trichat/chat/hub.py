@@ -14,8 +14,8 @@ from trichat.chat.relay import Relay
 from trichat.chat.room import Room
 from trichat.chat.session import Session
 from trichat.core.chance import Chance
-from trichat.core.codec import encode_reply
-from trichat.core.events import RoomRecord
+from trichat.core.codec import encode_event, encode_reply, text_frame
+from trichat.core.events import Event, RoomRecord
 from trichat.core.limits import Limits
 from trichat.core.names import Incarnation, RoomId, RoomName, UserId
 from trichat.core.replies import Status
@@ -23,6 +23,8 @@ from trichat.core.tokens import Signer
 
 #: How many rooms may wait for their broadcaster to be started.
 _STARTING_ROOMS = 100_000
+#: Beyond the head of any log: who hears of it looks, and finds that the room is gone.
+_BEYOND_ALL = 2**62
 
 
 class Hub:
@@ -160,6 +162,27 @@ class Hub:
         room = self._rooms_by_id.get(batch.room_id)
         if room is not None:
             room.take(batch)
+        self._tell_others(batch)
+
+    def announce_event(self, room_id: RoomId, room: RoomName, event: Event) -> None:
+        """One newly committed event, as `announce` does it: call it with no checkpoint after the commit."""
+        self.announce(Batch(room_id, event.seq, 1, text_frame(encode_event(room, event))))
+
+    def announce_head(self, room_id: RoomId, head: int) -> None:
+        """Events up to `head` were committed that are not at hand: every node that knows the room reads them soon."""
+        room = self._rooms_by_id.get(room_id)
+        if room is not None and room.head < head:
+            self.relay.look_now()
+        self._tell_others(Batch(room_id, head + 1, 0, b""))
+
+    def announce_deleted(self, room_id: RoomId) -> None:
+        """The room was deleted: its listeners have to go, here now and at the other nodes as soon as they look."""
+        room = self._rooms_by_id.get(room_id)
+        if room is not None:
+            self.lose_room(room)
+        self._tell_others(Batch(room_id, _BEYOND_ALL, 0, b""))
+
+    def _tell_others(self, batch: Batch) -> None:
         if not self.relay.alone:
             self.relay.announced(batch)
             self.bridge.publish(batch)

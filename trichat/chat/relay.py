@@ -77,6 +77,10 @@ class Relay:
         self._holes[room] = None
         self._hole.set()
 
+    def look_now(self) -> None:
+        """Have the heads of this node's rooms looked at within a moment."""
+        self._look_now.set()
+
     async def catch_up(self, room: Room, position: int) -> None:
         """Have `room` take in the store's events up to `position`, or its end. Raises StoreUnavailable."""
         while room.head < position and not room.ended:
