@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from trichat.settings import FlagValue
 
@@ -17,6 +18,7 @@ class Sample(Struct, frozen=True):
     flag: FlagValue
     variable: str
     toml: str
+    beside: Mapping[str, str] = {}  # other settings that this one must not be without
 
 
 def text(word: str) -> Sample:
@@ -31,6 +33,8 @@ def switch(value: bool) -> Sample:
     word = "true" if value else "false"
     return Sample(value, value, word, word)
 
+
+_SITE: Final = {"jwt_issuer": "https://id.example.org/", "jwt_audience": "chat"}
 
 SAMPLES: Final[dict[str, Sample]] = {
     "host": text("0.0.0.0"),
@@ -47,6 +51,12 @@ SAMPLES: Final[dict[str, Sample]] = {
         "https://a.example.org, http://[::1]:3000",
         '["https://a.example.org", "http://[::1]:3000"]',
     ),
+    "jwt_jwks": structs.replace(text("https://id.example.org:8443/keys?of=chat"), beside=_SITE),
+    "jwt_secret_file": Sample(Path("/srv/key"), "/srv/key", "/srv/key", '"/srv/key"', beside=_SITE),
+    "jwt_issuer": text("https://id.example.org/"),
+    "jwt_audience": text("chat"),
+    "jwt_name_claim": text("https://example.org/name"),
+    "jwt_display_claim": text("nickname"),
     "log_level": text("debug"),
     "log_format": text("json"),
     "pooler": switch(True),

@@ -68,6 +68,17 @@ def test_what_a_flag_overrides_must_be_right_all_the_same() -> None:
         ("drain_s", "1e999"),
         ("drain_s", "0"),
         ("lanes", "0"),
+        ("jwt_jwks", ""),
+        ("jwt_jwks", "~/keys.json"),
+        ("jwt_jwks", "http://id.example.org/keys"),
+        ("jwt_jwks", "https://ann:hunter2@id.example.org/keys"),
+        ("jwt_jwks", "https:///keys"),
+        ("jwt_jwks", "https://id.example.org:99999/keys"),
+        ("jwt_jwks", "https://[::1/keys"),
+        ("jwt_jwks", "file:///etc/keys"),
+        ("jwt_secret_file", ""),
+        ("jwt_name_claim", ""),
+        ("jwt_display_claim", ""),
     ],
 )
 def test_a_wrong_value_is_told_with_its_flag(name: str, raw: FlagValue) -> None:
@@ -179,3 +190,20 @@ def test_a_wrong_url_is_told_without_what_it_hides(name: str, url: str) -> None:
 @pytest.mark.parametrize("url", ["postgresql://ann:***@db/chat", "postgresql://db/chat?password=***"])
 def test_a_url_copied_from_what_trichat_shows_is_refused(url: str) -> None:
     assert "put the password itself there" in problems({"database_url": url})[0]
+
+
+@pytest.mark.parametrize("keys", [{"jwt_jwks": "keys.json"}, {"jwt_secret_file": "key"}])
+def test_tokens_of_another_site_are_not_taken_without_its_name_and_ours(keys: dict[str, FlagValue]) -> None:
+    issuer, audience = problems(keys)
+    assert issuer.startswith("--jwt-issuer is not set")
+    assert audience.startswith("--jwt-audience is not set")
+    (missing,) = problems(keys | {"jwt_issuer": "https://id.example.org"}, {"TRICHAT_JWT_AUDIENCE": ""})
+    assert missing == audience
+
+
+@pytest.mark.parametrize(
+    "place", ["https://id.example.org/keys", "http://127.0.0.1:9/keys", "http://[::1]/k", "k.json"]
+)
+def test_places_of_another_sites_keys(place: str) -> None:
+    settings = load_settings({"jwt_jwks": place, "jwt_issuer": "a", "jwt_audience": "b"}, {})
+    assert settings.jwt_jwks == place

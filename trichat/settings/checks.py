@@ -6,7 +6,7 @@ import re
 import unicodedata
 from ipaddress import ip_address
 from typing import Final
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 _NODE_ID: Final = re.compile(r"[A-Za-z0-9.-]{1,64}")
 _PREFIX: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
@@ -59,6 +59,44 @@ def check_host(text: str) -> None:
 def check_path(text: str) -> None:
     if not text or text.startswith("~"):
         raise ValueError("is not a folder's path; write it out (a ~ means nothing here)")
+
+
+def check_file(text: str) -> None:
+    if not text or text.startswith("~"):
+        raise ValueError("is not a file's path; write it out (a ~ means nothing here)")
+
+
+def check_jwks(text: str) -> None:
+    """A path, or an URL that nobody on the way can put other keys behind: https, or http on this machine."""
+    if "://" not in text:
+        return check_file(text)
+    try:
+        parts = urlsplit(text)
+        right = parts.port != 0 and bool(parts.hostname) and "@" not in parts.netloc and not re.search(r"\s|#", text)
+    except ValueError:
+        right = False
+    if not right or parts.scheme not in ("http", "https"):
+        raise ValueError("is no URL of keys; say https://HOST/PATH (without a user), or the path of a JWKS file")
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+        raise ValueError("is not https, so anybody on the way could put their own keys there; say https://HOST/PATH")
+    return None
+
+
+def check_claim(text: str) -> None:
+    if not text:
+        raise ValueError("is no claim's name; say preferred_username, email, or as your site calls it")
+
+
+def check_outside(keys: object, issuer: str | None, audience: str | None) -> list[str]:
+    """What is wrong with these together: without both, a token that was given for another service would do."""
+    if keys is None:
+        return []
+    given = (("--jwt-issuer", "iss", issuer), ("--jwt-audience", "aud", audience))
+    return [
+        f"{flag} is not set; tokens of another site are taken only with the {claim} that they must have"
+        for flag, claim, value in given
+        if not value
+    ]
 
 
 def check_node_id(text: str) -> None:

@@ -107,6 +107,40 @@ class Settings(Struct, frozen=True, kw_only=True):
             otherwise="none but the server's own",
         ),
     ] = ()
+    jwt_jwks: Annotated[
+        str | None,
+        Setting(
+            means="the public keys (JWKS) of another site, whose tokens log in here: for RS256, ES256, EdDSA",
+            metavar="FILE|URL",
+            check=checks.check_jwks,
+            otherwise="none",
+        ),
+    ] = None
+    jwt_secret_file: Annotated[
+        Path | None,
+        Setting(
+            means="a file with the secret that another site signs tokens with: for HS256",
+            metavar="FILE",
+            check=checks.check_file,
+            otherwise="none",
+        ),
+    ] = None
+    jwt_issuer: Annotated[
+        str | None,
+        Setting(means="that site, as its tokens' `iss` has it", metavar="ISSUER", otherwise="none"),
+    ] = None
+    jwt_audience: Annotated[
+        str | None,
+        Setting(means="this chat, as those tokens' `aud` has it", metavar="AUDIENCE", otherwise="none"),
+    ] = None
+    jwt_name_claim: Annotated[
+        str,
+        Setting(means="which claim of a token is the name", metavar="CLAIM", check=checks.check_claim),
+    ] = "preferred_username"
+    jwt_display_claim: Annotated[
+        str,
+        Setting(means="which claim of a token is the name to show", metavar="CLAIM", check=checks.check_claim),
+    ] = "name"
     log_level: Annotated[LogLevel, Setting(means="the least that is logged")] = "info"
     log_format: Annotated[LogFormat, Setting(means="how a line of the log is written")] = "text"
     pooler: Annotated[

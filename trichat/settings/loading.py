@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from trichat.settings.checks import check_text
+from trichat.settings.checks import check_outside, check_text
 from trichat.settings.declaration import Settings
 from trichat.settings.declared import DECLARED, VARIABLE_PREFIX, Declared, show
 
@@ -51,7 +51,11 @@ def load_settings(
     _gather_flags(gathering, flags)
     if gathering.problems:
         raise SettingsError(gathering.problems)
-    return msgspec.convert(gathering.values, Settings)
+    settings = msgspec.convert(gathering.values, Settings)
+    keys = settings.jwt_jwks or settings.jwt_secret_file
+    if problems := check_outside(keys, settings.jwt_issuer, settings.jwt_audience):
+        raise SettingsError(problems)
+    return settings
 
 
 class _Gathering:
