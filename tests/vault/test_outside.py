@@ -134,6 +134,6 @@ async def test_a_secret_that_cannot_be_used_stops_the_start(content: bytes | Non
 @pytest.mark.parametrize("missing", ["jwt_issuer", "jwt_audience"])
 async def test_nobody_can_open_it_without_an_issuer_and_an_audience(secret_file: Path, missing: str) -> None:
     settings = structs.replace(Outside(jwt_secret_file=secret_file), **{missing: None})
-    with pytest.raises(AssertionError):
+    with pytest.raises(VaultUnusable, match="--jwt-issuer and --jwt-audience"):
         async with open_vault(settings, Limits(), CHEAP):
             pass

@@ -73,8 +73,9 @@ class OutsideTokens:
         self, settings: OutsideSettings, limits: Limits, source: KeySource | None, secret: bytes | None
     ) -> None:
         self.taken: Final = source is not None or secret is not None
-        # without both, a token that the site gave for something else would do
-        assert not self.taken or (settings.jwt_issuer and settings.jwt_audience)
+        if self.taken and not (settings.jwt_issuer and settings.jwt_audience):
+            # a token that the site gave for something else would do
+            raise VaultUnusable("tokens of another site are taken only with --jwt-issuer and --jwt-audience")
         self._settings = settings
         self._limits = limits
         self._source = source
