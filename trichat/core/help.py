@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from trichat.core.help_rooms import HELP_ROOMS
 from trichat.core.help_text import ID as _ID
 from trichat.core.help_text import HelpText
 
@@ -73,4 +74,5 @@ HELP: Final[dict[str, HelpText]] = {
         {"room": "the room", "after": "optional: names after this one", "limit": "optional: 1 to 100", "id": _ID},
         '{"type":"members","room":"lobby"}',
     ),
+    **HELP_ROOMS,
 }

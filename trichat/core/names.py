@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import unicodedata
 from collections.abc import Callable
 from typing import Final, NewType
@@ -29,6 +30,9 @@ _MOST_STEPS: Final = 8
 _HOPELESS: Final = 4
 
 GUEST_PREFIX: Final = "guest-"
+
+#: Of a direct room's name: 130 bits.
+_DIRECT_CHARS: Final = 26
 
 
 def _visible(text: str) -> str:
@@ -66,6 +70,37 @@ def parse_room_name(text: str, limit: int = 64, field: str = "room") -> RoomName
     if folded != text:
         raise Refusal("bad_field", f"{field} is not spelled as rooms are; say {folded}", field=field)
     return RoomName(text)
+
+
+#: How the names begin that the server alone gives: to private rooms, and to the direct rooms of two people.
+PRIVATE_BEGINNING: Final = "~"
+DIRECT_BEGINNING: Final = "@"
+
+
+def is_given(name: RoomName) -> bool:
+    """Whether only the server gives this name to a room."""
+    return name.startswith((PRIVATE_BEGINNING, DIRECT_BEGINNING))
+
+
+def parse_new_room_name(text: str, limit: int = 64, field: str = "room") -> RoomName:
+    """As `parse_room_name`, for a room that is to be made; `bad_field` for the server's own names too."""
+    name = parse_room_name(text, limit, field)
+    if is_given(name):
+        said = f"{field} begins with {name[0]}, as only rooms do that the server names; take another name"
+        raise Refusal("bad_field", said, field=field)
+    return name
+
+
+def private_room_name(label: str) -> RoomName:
+    """The name of a private room, from random characters of a-z and 2-7."""
+    return RoomName(PRIVATE_BEGINNING + label)
+
+
+def direct_room_name(one: UserId, other: UserId) -> RoomName:
+    """The name of the direct room of these two, in whichever order."""
+    pair = "\0".join(sorted((one, other))).encode()
+    digest = base64.b32encode(hashlib.sha256(pair).digest()).decode().lower()
+    return RoomName(DIRECT_BEGINNING + digest[:_DIRECT_CHARS])
 
 
 def parse_user_name(text: str, limit: int = 64, field: str = "name") -> str:
