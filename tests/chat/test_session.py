@@ -12,9 +12,12 @@ from trio.testing import MockClock
 from tests.chat.guests import Guest, open_chat
 from tests.chat.test_joining import filled, talk
 from tests.nodes import LOOSE
+from trichat.core.commands import Ping
+from trichat.core.costs import COSTS
 from trichat.core.limits import Limits
 
-STRICT = Limits(commands_per_s=10.0, command_burst=5, ignored_rate_limits=4)
+#: Five pings, and then ten a second.
+STRICT = Limits(commands_per_s=10 * COSTS[Ping], command_burst=1, ignored_rate_limits=4)
 
 
 async def tell_all(guest: Guest, *commands: dict[str, Any]) -> list[dict[str, Any]]:

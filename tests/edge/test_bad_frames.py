@@ -106,13 +106,13 @@ async def test_bad_frames_are_forgotten_after_a_minute(autojump_clock: trio.test
             await lives(client)
 
 
-FLOODS: Final = {"good": b'{"type":"ping"}', "unknown": b'{"type":"png"}', "empty": b"{}"}
+FLOODS: Final = {"good": b'{"type":"leave","room":"x"}', "unknown": b'{"type":"png"}', "empty": b"{}"}
 
 
 @pytest.mark.parametrize("kind", FLOODS)
 async def test_who_ignores_the_rate_limit_is_closed_with_4102(kind: str) -> None:
     async with open_twin_node(make_twins(Limits()), listening=True) as node, visiting(node) as client:
-        for _ in range(6):
+        for _ in range(2):
             await client.send_bytes(frame(TEXT, FLOODS[kind]) * 50)
             answers = [await client.receive() for _ in range(50)]
             assert "rate_limited" not in {answer.get("code") for answer in answers}, "a burst is allowed"

@@ -13,6 +13,7 @@ from trichat.chat.presence import Presence
 from trichat.chat.relay import Relay
 from trichat.chat.room import Room
 from trichat.chat.session import Session
+from trichat.chat.throttle import Throttle
 from trichat.core.chance import Chance
 from trichat.core.codec import encode_event, encode_reply, text_frame
 from trichat.core.events import Event, RoomRecord
@@ -57,6 +58,7 @@ class Hub:
         self.allow_guests = allow_guests
         self.draining = False
         self.sessions: dict[Session, None] = {}
+        self.throttle = Throttle(limits)
         self.presence = Presence(store, limits, incarnation, node)
         self.pages = Pages(store, limits)
         self.relay = Relay(self)

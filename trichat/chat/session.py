@@ -12,16 +12,15 @@ from trichat.chat.committer import Submission
 from trichat.chat.ports import StoreUnavailable
 from trichat.chat.replay import Replay
 from trichat.chat.room import Room
+from trichat.chat.throttle import Allowance
 from trichat.core.accounts import Account, Key
 from trichat.core.closing import BAD_FRAMES, GONE, RATE_LIMIT_IGNORED, STATE_LOST, CloseReason
 from trichat.core.codec import Frame, encode_reply
-from trichat.core.commands import Help, Leave, Ping
+from trichat.core.commands import AnyCommand, Help, Leave, Ping
 from trichat.core.errors import CommandId, Refusal
 from trichat.core.events import CidReused, Denial, Denied, RoomGone
-from trichat.core.limits import LIFTED
 from trichat.core.names import RoomName, UserId
 from trichat.core.parse import Parsed, parse_command
-from trichat.core.rate import RecentCount, TokenBucket
 from trichat.core.replies import Ack, Caution, Reply, error_of
 from trichat.core.standing import Actor
 
@@ -77,8 +76,8 @@ class Session:
     """
 
     __slots__ = (
-        "_bad_frames", "_bucket", "_dispatch", "_failing", "_on_end", "_pending", "_pending_bytes", "_rate_limited",
-        "_relief", "_replays", "_start", "account", "address", "ended", "failed_auths", "hub", "id", "key", "login_id",
+        "_allowance", "_dispatch", "_failing", "_on_end", "_pending", "_pending_bytes", "_relief", "_replays", "_start",
+        "_unlimited", "account", "address", "ended", "failed_auths", "hub", "id", "key", "login_id",
         "memberships", "named", "outbox", "unacked", "user", "user_id", "withdrawn",
     )  # fmt: skip
 
@@ -116,9 +115,8 @@ class Session:
         self._failing = 0  # how many of those stood behind a command that the store failed: they fail with it
         self._replays: deque[Replay] | None = None
         self._relief: trio.Event | None = None
-        self._bad_frames: RecentCount | None = None
-        self._bucket: TokenBucket | None = None
-        self._rate_limited = 0  # refusals in a row
+        self._unlimited = hub.throttle.lifted
+        self._allowance = Allowance(hub.throttle, hub.limits, address)
 
     # what comes in
 
@@ -139,11 +137,8 @@ class Session:
         """A frame that is no command at all: an error, and the tenth in a minute ends the connection."""
         if self.ended is not None:
             return
-        limits = self.hub.limits
-        if self._bad_frames is None:
-            self._bad_frames = RecentCount(limits.bad_frames, limits.bad_frames_s)
         self.refuse(refusal)
-        if self._bad_frames.add(trio.current_time()):
+        if self._allowance.bad_frame():
             self.close(BAD_FRAMES)
 
     @property
@@ -295,10 +290,10 @@ class Session:
         except Refusal as refusal:
             if refusal.code == "bad_frame":
                 self.bad_frame(refusal)
-            elif self._within_rate(refusal.id):
+            elif self._unlimited or self._may(None, refusal.id):
                 self.refuse(refusal)
             return None
-        if not self._within_rate(parsed.command.id):
+        if not self._unlimited and not self._may(parsed.command, parsed.command.id):
             return None
         return self._handle(parsed)
 
@@ -335,22 +330,13 @@ class Session:
             said = f"{parsed.command.__struct_config__.tag} has no field {field}; it was ignored"
             self.reply(Caution(re=parsed.command.id, code="unknown_field", field=field, message=said))
 
-    def _within_rate(self, command_id: CommandId) -> bool:
-        limits = self.hub.limits
-        if limits.commands_per_s >= LIFTED:
+    def _may(self, command: AnyCommand | None, command_id: CommandId) -> bool:
+        """Whether no rate is too high for `command`; says so otherwise."""
+        refusal = self._allowance.take(self, command)
+        if refusal is None:
             return True
-        now = trio.current_time()
-        if self._bucket is None:
-            self._bucket = TokenBucket(limits.commands_per_s, limits.command_burst, now)
-        wait_s = self._bucket.take(now)
-        if not wait_s:
-            self._rate_limited = 0
-            return True
-        self._rate_limited += 1
-        after_ms = int(wait_s * 1000) + 1
-        said = f"too many commands; at most {limits.commands_per_s:g} a second"
-        self.refuse(Refusal("rate_limited", said, retry_after_ms=after_ms), command_id)
-        if self._rate_limited >= limits.ignored_rate_limits:
+        self.refuse(refusal, command_id)
+        if self._allowance.ignored:
             self.close(RATE_LIMIT_IGNORED)
         return False
 

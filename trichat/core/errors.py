@@ -32,7 +32,7 @@ class Refusal(Exception):
 
     `code` is one of ERROR_CODES, `message` is for people and says what to type, `field` names the field
     that is wrong, `id` is the command's own when it could be read; `head` and `epoch` are the room's
-    position (`bad_position`), `retry_after_ms` is when to try again.
+    position (`bad_position`), `retry_after_ms` is when to try again, `limit` which rate was too high.
     """
 
     def __init__(
@@ -45,6 +45,7 @@ class Refusal(Exception):
         head: int | None = None,
         epoch: str | None = None,
         retry_after_ms: int | None = None,
+        limit: str | None = None,
     ) -> None:
         assert code in ERROR_CODES
         super().__init__(code, message)
@@ -55,3 +56,4 @@ class Refusal(Exception):
         self.head = head
         self.epoch = epoch
         self.retry_after_ms = retry_after_ms
+        self.limit = limit

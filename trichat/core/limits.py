@@ -30,8 +30,17 @@ class Limits(Struct, frozen=True, kw_only=True):
     unacked_sends: int = 1_024  # sends of one connection not yet committed; more: the reader waits
     bad_frames: int = 10  # in `bad_frames_s`; the tenth closes with 4000
     bad_frames_s: float = 60.0
-    commands_per_s: float = 50.0  # a connection's token bucket; empty: rate_limited
-    command_burst: int = 300  # what that bucket holds, commands
+    commands_per_s: float = 50.0  # tokens (core/costs.py) of a connection; none left: rate_limited; LIFTED: no limits
+    command_burst: int = 300  # tokens that its bucket holds
+    account_per_s: float = 100.0  # tokens of an account, over its connections to this node
+    account_burst: int = 600
+    guest_per_s: float = 20.0  # tokens of a guest, likewise
+    guest_burst: int = 150
+    address_per_s: float = 300.0  # tokens of an address (an IPv6 /64), for all behind it
+    address_burst: int = 3_000
+    room_per_s: float = 600.0  # messages into one room at this node; twice what one address can send
+    room_burst: int = 6_000
+    buckets: int = 50_000  # kept for accounts, guests, addresses, rooms each; more: the longest unused is forgotten
     ignored_rate_limits: int = 50  # refusals in a row; the fiftieth closes with 4102
     failed_auths: int = 10  # wrong tokens on one connection; the tenth closes with 4001
 
@@ -121,4 +130,5 @@ class Limits(Struct, frozen=True, kw_only=True):
     # connections
     connections: int = 50_000  # on one node; more: 503
     connections_per_address: int = 200  # from one address (an IPv6 /64); more: 503
+    connections_per_account: int = 20  # of one account to one node; more: limit_reached
     turned_away: int = 200  # callers over these caps who are told so at a time; more: closed without a word

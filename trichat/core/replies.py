@@ -130,6 +130,7 @@ class Error(Reply, frozen=True, kw_only=True, tag="error"):
     room: str | UnsetType = UNSET
     temporary: bool
     retry_after_ms: int | UnsetType = UNSET
+    limit: str | UnsetType = UNSET
     head: int | UnsetType = UNSET
     epoch: str | UnsetType = UNSET
 
@@ -144,6 +145,7 @@ def error_of(refusal: Refusal, command_id: CommandId = None, room: str | None = 
         room=room or UNSET,
         temporary=ERROR_CODES[refusal.code],
         retry_after_ms=UNSET if refusal.retry_after_ms is None else refusal.retry_after_ms,
+        limit=refusal.limit or UNSET,
         head=UNSET if refusal.head is None else refusal.head,
         epoch=refusal.epoch or UNSET,
     )
