@@ -22,6 +22,9 @@ _CHANGES_S: Final = 0.5
 _PORTION: Final = 2_000
 #: Seconds between two renewals of the names of those who are here.
 _TOUCH_S: Final = 3600.0
+#: Seconds between two times at which this node removes what has expired, in portions: a deleted room of 100,000
+#: events is gone after 20 minutes with one node, and nobody notices.
+_TIDY_S: Final = 60.0
 
 
 class Presence:
@@ -68,13 +71,16 @@ class Presence:
 
     async def run(self, hub: Hub) -> None:
         """Record this node every `node_record_s`, sooner when there is news. Lives until cancelled."""
-        touched = trio.current_time()
+        touched = tidied = trio.current_time()
         while True:
             try:
                 await self._record()
                 if trio.current_time() - touched >= _TOUCH_S:
                     touched = trio.current_time()
                     await self._store.touch_names(hub.named_guests())
+                if trio.current_time() - tidied >= _TIDY_S:
+                    tidied = trio.current_time()
+                    await self._store.tidy()
             except StoreUnavailable:
                 pass  # the others take this node for gone after `node_gone_s`; the next record brings it back
             await self._pause()

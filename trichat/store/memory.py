@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import trio
 
 from trichat.chat.ports import EventPage, Look, MessagePage, NodeRecord, PresenceChange
+from trichat.core.account_names import skeleton
 from trichat.core.chance import Chance
 from trichat.core.events import (
     CidReused,
@@ -24,12 +25,12 @@ from trichat.core.events import (
     RoomRecord,
 )
 from trichat.core.limits import Limits
-from trichat.core.names import Incarnation, RoomId, RoomName, UserId, name_key
+from trichat.core.names import Incarnation, RoomId, RoomName, UserId
 from trichat.core.standing import NOBODY, Role, RoomRules, is_account
 from trichat.store.memory_accounts import MemoryAccounts
 from trichat.store.memory_administration import MemoryAdministration
 from trichat.store.memory_governance import MemoryGovernance
-from trichat.store.memory_state import MemoryState, StoredName, StoredNode, StoredRoom
+from trichat.store.memory_state import MemoryState, StoredNode, StoredRoom
 from trichat.store.paging import cut, cut_tails
 
 
@@ -134,31 +135,26 @@ class MemoryStore(MemoryState):
 
     async def claim_name(self, user_id: UserId, name: str) -> bool:
         await self.begin()
-        key = name_key(name)
-        held = self.names.get(key)
-        free = held is None or held.user_id == user_id or not self._kept(held)
-        if free:
-            self.names = {k: other for k, other in self.names.items() if other.user_id != user_id}
-            self.names[key] = StoredName(name, user_id, self.clock() + self.limits.name_kept_s)
+        taken = self.take_name(user_id, name, kept_s=self.limits.name_kept_s)
+        if taken:
+            key = skeleton(name)
+            self.names = {k: held for k, held in self.names.items() if held.user_id != user_id or k == key}
         self.end()
-        return free
+        return taken
 
     async def name_of(self, user_id: UserId) -> str | None:
         await self.begin()
-        held = [name.name for name in self.names.values() if name.user_id == user_id and self._kept(name)]
+        held = [name for name in self.names.values() if name.user_id == user_id and self.kept(name)]
         self.end()
-        return held[0] if held else None
+        return max(held, key=lambda name: name.free_at).name if held else None
 
     async def touch_names(self, user_ids: Sequence[UserId]) -> None:
         await self.begin()
-        present = set(user_ids)
+        present = {user_id for user_id in user_ids if not is_account(user_id)}
         for name in self.names.values():
-            if name.user_id in present and self._kept(name):
+            if name.user_id in present and self.kept(name):
                 name.free_at = self.clock() + self.limits.name_kept_s
         self.end()
-
-    def _kept(self, name: StoredName) -> bool:
-        return self.clock() <= name.free_at
 
     async def signing_secrets(self) -> dict[int, bytes]:
         await self.begin()
@@ -199,6 +195,17 @@ class MemoryStore(MemoryState):
     async def forget_node(self, me: Incarnation) -> None:
         await self.begin()
         self.nodes.pop(me, None)
+        self.end()
+
+    async def tidy(self) -> None:
+        await self.begin()
+        self.names = {key: name for key, name in self.names.items() if self.kept(name)}
+        self.invites = [i for i in self.invites if i.expires > self.now and i.uses_left > 0 and i.room_id in self.rooms]
+        self.reports = [report for report in self.reports if report.room_id in self.rooms]
+        for login_id in [login_id for login_id, login in self.logins.items() if login.expires <= self.now]:
+            self.end_login(login_id)
+        oldest = self.now - self.limits.revoked_kept_s * 1000
+        self.ended = [(at, ended) for at, ended in self.ended if at >= oldest]
         self.end()
 
     async def ping(self) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import Final
 
 import trio
 from msgspec import Struct, field
 
 from trichat.chat.ports import NodeRecord, StoreUnavailable
+from trichat.core.account_names import skeleton
 from trichat.core.accounts import Account, AuditEntry, Ended, Key, LoginSession, ProfileFields, Reported
 from trichat.core.chance import Chance
 from trichat.core.events import Event, RoomRecord
@@ -158,3 +160,21 @@ class MemoryState:
         room = StoredRoom(RoomId(self.rooms_made), name, self.chance.epoch(), [], {}, rules)
         self.rooms[room.id] = self.rooms_by_name[name] = room
         return room
+
+    def take_name(self, user_id: UserId, name: str, *, kept_s: float | None) -> bool:
+        """Give a name to this person for `kept_s` (None: for good); False when another holds it, or a look-alike."""
+        key = skeleton(name)
+        held = self.names.get(key)
+        if held is not None and held.user_id != user_id and self.kept(held):
+            return False
+        self.names[key] = StoredName(name, user_id, inf if kept_s is None else self.clock() + kept_s)
+        return True
+
+    def kept(self, name: StoredName) -> bool:
+        """Whether this name is not free for others yet."""
+        return self.clock() <= name.free_at
+
+    def end_login(self, login_id: str) -> None:
+        """End a login, so that every node hears of it."""
+        login = self.logins.pop(login_id)
+        self.ended.append((self.now, Ended(login.user_id, login_id)))

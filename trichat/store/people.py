@@ -1,34 +1,63 @@
-"""People: the names that guests hold, and what their tokens are signed with. Synchronous functions of a connection."""
+"""People: the names that they hold, and what their tokens are signed with. Synchronous functions of a connection."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
-from trichat.core.names import UserId, name_key
+from trichat.core.account_names import skeleton
+from trichat.core.accounts import Account
+from trichat.core.names import UserId
+from trichat.core.standing import is_account
 from trichat.store.connection import Connection
 
-_CLAIM: Final = """
-    WITH claimed AS (
-        INSERT INTO trichat.names AS held (name_key, name, user_id, free_at)
-        VALUES (%(key)s, %(name)s, %(user_id)s, now() + make_interval(secs => %(kept_s)s))
-        ON CONFLICT (name_key) DO UPDATE
-            SET name = excluded.name, user_id = excluded.user_id, free_at = excluded.free_at
-            WHERE held.user_id = excluded.user_id OR held.free_at < now()
-        RETURNING user_id
-    ), freed AS (
-        DELETE FROM trichat.names USING claimed
-        WHERE names.user_id = claimed.user_id AND names.name_key <> %(key)s
-    )
-    SELECT count(*) FROM claimed
+#: The columns of an Account; `read_account` makes one of them.
+ACCOUNT: Final = "users.id, users.name, users.kind, users.admin, users.active"
+ACCOUNT_COLUMNS: Final = 5
+
+
+def read_account(row: Sequence[Any]) -> Account:
+    """The account of the columns ACCOUNT."""
+    user_id, name, kind, admin, active = row
+    return Account(user_id=user_id, name=name, kind=kind, admin=admin, active=active)
+
+
+# Whoever takes a name locks first what is there of it and their own names, in the order of keys, and inserts last:
+# so nobody who waits for an insertion holds what its maker waits for.
+_LOCK: Final = """
+    SELECT name_key FROM trichat.names
+    WHERE name_key = %(key)s OR user_id = %(user_id)s
+    ORDER BY name_key FOR UPDATE
 """
+_TAKE: Final = """
+    INSERT INTO trichat.names AS held (name_key, name, user_id, free_at)
+    VALUES (%(key)s, %(name)s, %(user_id)s, coalesce(now() + make_interval(secs => %(kept_s)s), 'infinity'))
+    ON CONFLICT (name_key) DO UPDATE
+        SET name = excluded.name, user_id = excluded.user_id, free_at = excluded.free_at
+        WHERE held.user_id = excluded.user_id OR held.free_at < now()
+    RETURNING user_id
+"""
+
+
+def take_name(connection: Connection, user_id: UserId, name: str, *, kept_s: float | None) -> list[str] | None:
+    """Give `name` to this person for `kept_s` (None: for good); None when another holds it or one that looks like it.
+
+    Returns the keys of their other names, locked. Within a transaction, as the last in it that may wait for others.
+    """
+    params = {"key": skeleton(name), "name": name, "user_id": user_id, "kept_s": kept_s}
+    locked = [str(key) for (key,) in connection.execute(_LOCK, params)]
+    if connection.execute(_TAKE, params).fetchone() is None:
+        return None
+    return [key for key in locked if key != params["key"]]
 
 
 def claim_name(connection: Connection, user_id: UserId, name: str, *, kept_s: float) -> bool:
     """Reserve `name`, unless another holds it who used it in the last `kept_s`; the guest's other name is free then."""
-    params = {"key": name_key(name), "name": name, "user_id": user_id, "kept_s": kept_s}
-    ((claimed,),) = connection.execute(_CLAIM, params)
-    return bool(claimed)
+    with connection.transaction():
+        others = take_name(connection, user_id, name, kept_s=kept_s)
+        if others:
+            connection.execute("DELETE FROM trichat.names WHERE name_key = ANY (%s)", (others,))
+    return others is not None
 
 
 # the latest: somebody who says two names at once on two connections may hold both for a while
@@ -55,19 +84,11 @@ _TOUCH: Final = """
     ) held
     WHERE names.name_key = held.name_key
 """
-_FORGET: Final = """
-    DELETE FROM trichat.names WHERE name_key IN (
-        SELECT name_key FROM trichat.names
-        WHERE free_at < now()
-        ORDER BY free_at LIMIT 1000 FOR UPDATE SKIP LOCKED
-    )
-"""
 
 
 def touch_names(connection: Connection, user_ids: Sequence[UserId], *, kept_s: float) -> None:
-    """The names that these guests hold are kept for `kept_s` from now; some of those that are free are forgotten."""
-    connection.execute(_TOUCH, (kept_s, list(user_ids)))
-    connection.execute(_FORGET)
+    """The names that these guests hold are kept for `kept_s` from now."""
+    connection.execute(_TOUCH, (kept_s, [user_id for user_id in user_ids if not is_account(user_id)]))
 
 
 _KEYS: Final = "SELECT number, secret FROM trichat.secrets"

@@ -21,7 +21,7 @@ from trichat.core.chance import Chance
 from trichat.core.events import Draft, Event, ListedRoom, Outcome, Person, RoomRecord
 from trichat.core.limits import Limits
 from trichat.core.names import Incarnation, RoomId, RoomName, UserId
-from trichat.store import cluster, log, people, rooms, schema
+from trichat.store import cluster, log, people, rooms, schema, tidying
 from trichat.store.pool import ConnectionPool, Connector
 from trichat.store.postgres_accounts import PostgresAccounts
 from trichat.store.postgres_administration import PostgresAdministration
@@ -100,6 +100,9 @@ class PostgresStore:
 
     async def forget_node(self, me: Incarnation) -> None:
         await self._queries.call(cluster.forget_node, me)
+
+    async def tidy(self) -> None:
+        await self._queries.call(tidying.tidy, revoked_kept_s=self._limits.revoked_kept_s)
 
     async def ping(self) -> None:
         await self._queries.call(cluster.ping)
