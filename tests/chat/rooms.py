@@ -10,7 +10,7 @@ from trichat.core.closing import CloseReason
 from trichat.core.codec import Frame, split_frames, text_frame
 from trichat.core.events import RoomRecord
 from trichat.core.limits import Limits
-from trichat.core.names import Epoch, RoomId, RoomName
+from trichat.core.names import Epoch, RoomId, RoomName, UserId
 
 LOBBY = RoomRecord(RoomId(1), RoomName("lobby"), Epoch("k3"), head=0)
 
@@ -27,8 +27,10 @@ def seqs(frames: list[Frame]) -> list[int]:
 class Ear:
     """A listener, and its own outbox: takes `capacity` posts, and then it is slow."""
 
-    def __init__(self, capacity: int = 1_000_000) -> None:
+    def __init__(self, capacity: int = 1_000_000, user_id: UserId | None = None) -> None:
         self.capacity = capacity
+        self.user_id = user_id
+        self.removals: list[Room] = []
         self.heard: list[Frame] = []
         self.closed: CloseReason | None = None
         self.write: Callable[[Frame], int] = self._write_at_once
@@ -65,6 +67,9 @@ class Ear:
 
     def close(self, reason: CloseReason) -> None:
         self.closed = reason
+
+    def removed(self, room: Room) -> None:
+        self.removals.append(room)
 
     def pull(self, room: Room, position: int) -> None:
         raise AssertionError("what tests hand out here is never too much to be pushed")

@@ -45,7 +45,7 @@ def dispatch(session: Session, command: AnyCommand) -> Waiting | None:  # noqa: 
         case Help():
             help_(session, command)
         case Leave():
-            leave(session, command)
+            return leave(session, command)
         case Hello():
             return partial(hello, session, command)
         case Auth():

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from msgspec import UNSET, UnsetType
 
+from trichat.chat.access import Admission, admit, admit_again, admit_at_once
 from trichat.chat.ports import StoreUnavailable
 from trichat.chat.replay import Replay, Tally
 from trichat.chat.room import Room
-from trichat.chat.session import Membership, Session, store_away
+from trichat.chat.session import Membership, Session, Waiting, store_away
 from trichat.core.commands import Join, Leave, Position, Resume
 from trichat.core.errors import CommandId, Refusal
+from trichat.core.governance import Quit
 from trichat.core.names import RoomName, parse_room_name
-from trichat.core.replies import Caution, Joined, Left
+from trichat.core.replies import Caution, Gap, Joined, Left
+from trichat.core.standing import FOREVER
 
 
 def membership_of(session: Session, name: str) -> Membership:
@@ -23,26 +28,28 @@ def membership_of(session: Session, name: str) -> Membership:
 
 
 def join_at_once(session: Session, command: Join) -> bool:
-    """Join from the head of a room that this node knows already; False when the store has to be asked."""
+    """Join from the head of an open room that this node knows already; False when the store has to be asked."""
     room = session.hub.room(command.room)
     if room is None or room.name in session.memberships or command.since is not UNSET:
         return False
+    admission = admit_at_once(session, room)
+    if admission is None:
+        return False
     _check_room_limit(session, 1)
-    _enter(session, room, room.delivered, command.id)
+    _enter(session, room, admission, since=UNSET, command_id=command.id)
     return True
 
 
 async def join(session: Session, command: Join) -> None:
-    """Become a listener of one room, from its head or from a position."""
+    """Become a listener of one room, from its head or from a position; an account becomes a member."""
     name = parse_room_name(command.room, session.hub.limits.name_bytes)
     if name in session.memberships:
         return _already_joined(session, name, command)
     _check_room_limit(session, 1)
-    room = (await session.hub.open_rooms([name], create=True))[name]
-    if command.since is UNSET:
-        return _enter(session, room, room.delivered, command.id)
-    await _check_position(session, room, command.since, command.epoch)
-    return _enter(session, room, command.since, command.id)
+    room, admission = await admit(session, name)
+    if command.since is not UNSET:
+        await _check_position(session, room, command.since, command.epoch)
+    return _enter(session, room, admission, since=command.since, command_id=command.id)
 
 
 async def resume(session: Session, command: Resume) -> None:
@@ -55,11 +62,11 @@ async def resume(session: Session, command: Resume) -> None:
         except Refusal as refusal:
             session.refuse(refusal, room=name)
     new = [name for name in positions if name not in session.memberships]
-    rooms = await session.hub.open_rooms(new, create=False)
+    admitted = await admit_again(session, new)
     tally = Tally(command.id)
     for name, position in positions.items():
         try:
-            await _resume_one(session, rooms.get(name), name, position, tally)
+            await _resume_one(session, admitted.get(name), name, position, tally)
         except Refusal as refusal:
             session.refuse(refusal, room=name)
         except StoreUnavailable:
@@ -67,38 +74,75 @@ async def resume(session: Session, command: Resume) -> None:
     tally.all_begun(session)
 
 
-async def _resume_one(session: Session, room: Room | None, name: RoomName, position: Position, tally: Tally) -> None:
-    if name in session.memberships:
+async def _resume_one(
+    session: Session,
+    admitted: tuple[Room, Admission] | Refusal | None,
+    name: RoomName,
+    position: Position,
+    tally: Tally,
+) -> None:
+    if admitted is None:
         raise Refusal("bad_state", f"{name} is joined already; leave it to resume it", field="rooms")
-    if room is None:
-        raise Refusal("no_such_room", f'there is no room {name}; {{"type":"join","room":"{name}"}} makes it')
+    if isinstance(admitted, Refusal):
+        raise admitted
+    room, admission = admitted
     await _check_position(session, room, position.since, position.epoch)
-    _enter(session, room, position.since, None, tally)
+    _enter(session, room, admission, since=position.since, tally=tally)
 
 
-def leave(session: Session, command: Leave) -> None:
-    """Hear no more of a room."""
+def leave(session: Session, command: Leave) -> Waiting | None:
+    """Hear no more of a room; an account is a member no more either, on any of its connections."""
     membership = membership_of(session, command.room)
+    if session.account is not None:
+        return partial(_quit, session, membership, command)
     session.leave(membership)
     session.reply(Left(id=command.id, room=membership.room.name))
+    return None
 
 
-def _enter(session: Session, room: Room, position: int, command_id: CommandId, tally: Tally | None = None) -> None:
-    """Answer `joined`, then let the room's events follow from `position`, by replay when some are missing."""
+async def _quit(session: Session, membership: Membership, command: Leave) -> None:
+    room = membership.room
+    changed = await session.hub.store.governance.change(room.id, session.actor, Quit(), address=session.address)
+    if not membership.left:
+        session.leave(membership)
+    session.reply(Left(id=command.id, room=room.name))
+    if changed.event is not None:
+        session.hub.announce_event(room.id, room.name, changed.event)
+
+
+def _enter(
+    session: Session,
+    room: Room,
+    admission: Admission,
+    *,
+    since: int | UnsetType,
+    command_id: CommandId = None,
+    tally: Tally | None = None,
+) -> None:
+    """Answer `joined`, then let the room's events follow, by replay when some are missing.
+
+    They follow `since`, or the head; and begin no earlier than where this client may see the log.
+    """
     if session.ended is not None:
         return  # the client went while the command waited: nobody would ever leave the room again
     if room.ended:
         said = f"{room.name} was closed at this node a moment ago; say that again"
         raise Refusal("unavailable", said, retry_after_ms=0)
-    membership = session.enter(room)
+    membership = session.enter(room, admission.as_of)
     members = room.members_elsewhere + len(room.people)
+    asked = room.delivered if since is UNSET else since
+    position = max(asked, room.delivered if admission.first == FOREVER else admission.first - 1)
     # a position that this node has just caught up with may not be delivered yet
     head = max(room.delivered, position)
-    session.reply(Joined(id=command_id, room=room.name, epoch=room.epoch, seq=head, members=members))
+    session.reply(
+        Joined(id=command_id, room=room.name, epoch=room.epoch, seq=head, members=members, role=admission.role or UNSET)
+    )
+    if since is not UNSET and position > since:
+        session.reply(Gap(room=room.name, from_=since + 1, to=position, messages=0, hidden=True))
     if tally is not None:
         tally.begin()
         session.start_replay(Replay(membership, position, tally))
-    elif not room.attach(session, position):
+    elif session.may_no_more(membership) or not room.attach(session, position):
         session.start_replay(Replay(membership, position))
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from msgspec import UNSET, Raw, UnsetType
 
+from trichat.chat.access import admit_at_once, demand_access, missing
 from trichat.chat.hub import Hub
+from trichat.chat.scopes import demand_scope, demand_scope_everywhere
 from trichat.chat.session import Session
 from trichat.core.codec import encode_event
 from trichat.core.commands import Events, History, Members, Rooms
 from trichat.core.errors import Refusal
 from trichat.core.events import Event, ListedRoom
 from trichat.core.names import RoomId, RoomName, parse_room_name
-from trichat.core.replies import EventsPage, HistoryPage, MembersPage, RoomsPage
+from trichat.core.replies import EventsPage, HistoryPage, ListedMine, MembersPage, RoomsPage
+from trichat.core.standing import ROLE_NAMES
 
 
 async def history(session: Session, command: History) -> None:
@@ -19,17 +22,20 @@ async def history(session: Session, command: History) -> None:
     places = [name for name in ("before", "after", "around") if getattr(command, name) is not UNSET]
     if len(places) > 1:
         raise Refusal("bad_field", f"give one of before, after, around, not {' and '.join(places)}", field=places[1])
-    room_id, name = await _find_room(session, command.room)
+    room_id, name, first = await _find_room(session, command.room)
     limit = _limit(command.limit, session.hub.limits.default_page, session.hub.limits.page)
     await _ready_for_page(session)
     if command.around is not UNSET:
         return await _history_around(session, command, room_id, name, limit)
     before = None if command.before is UNSET else command.before
-    after = None if command.after is UNSET else command.after
+    after = None if command.after is UNSET else max(command.after, first - 1)
     page = await session.hub.store.read_messages(
         room_id, before=before, after=after, limit=limit, max_bytes=session.hub.limits.page_bytes
     )
-    return session.reply(HistoryPage(id=command.id, room=name, messages=_encode(name, page.messages), more=page.more))
+    messages, hidden = _from(await _still_readable(session, room_id, name), page.messages)
+    return session.reply(
+        HistoryPage(id=command.id, room=name, messages=_encode(name, messages), more=page.more and not hidden)
+    )
 
 
 async def _history_around(session: Session, command: History, room_id: RoomId, name: RoomName, limit: int) -> None:
@@ -44,8 +50,9 @@ async def _history_around(session: Session, command: History, room_id: RoomId, n
     )
     # of one message there is no half: what was read before it only tells that there is more
     before = older.messages if half else []
-    more_before = older.more or len(before) < len(older.messages)
-    messages = _encode(name, before + newer.messages)
+    shown, hidden = _from(await _still_readable(session, room_id, name), before + newer.messages)
+    more_before = (older.more or len(before) < len(older.messages)) and not hidden
+    messages = _encode(name, shown)
     session.reply(
         HistoryPage(id=command.id, room=name, messages=messages, more_before=more_before, more_after=newer.more)
     )
@@ -53,24 +60,36 @@ async def _history_around(session: Session, command: History, room_id: RoomId, n
 
 async def events(session: Session, command: Events) -> None:
     """A page of the log."""
-    room_id, name = await _find_room(session, command.room)
+    room_id, name, first = await _find_room(session, command.room)
     limit = _limit(command.limit, session.hub.limits.page, session.hub.limits.page)
     await _ready_for_page(session)
     page = await session.hub.store.read_events(
-        room_id, after=command.since, limit=limit, max_bytes=session.hub.limits.page_bytes
+        room_id, after=max(command.since, first - 1), limit=limit, max_bytes=session.hub.limits.page_bytes
     )
-    encoded = [Raw(encode_event(name, event)) for event in page.events]
+    shown, _ = _from(await _still_readable(session, room_id, name), page.events)
+    encoded = [Raw(encode_event(name, event)) for event in shown]
     session.reply(EventsPage(id=command.id, room=name, events=encoded, more=page.more))
 
 
 async def rooms(session: Session, command: Rooms) -> None:
-    """A page of the list of rooms."""
+    """A page of the list of rooms: of all public ones, or of those that this account is a member of."""
     hub = session.hub
     limit = _limit(command.limit, hub.limits.list_page, hub.limits.list_page)
+    demand_scope_everywhere(session, "read")
     await _ready_for_page(session)
+    if command.mine:
+        return await _my_rooms(session, command, limit)
     listed = await hub.store.list_rooms(after=command.after, limit=limit + 1)
     shown = [_as_known_here(hub, room) for room in listed[:limit]]
-    session.reply(RoomsPage(id=command.id, rooms=shown, more=len(listed) > limit))
+    return session.reply(RoomsPage(id=command.id, rooms=shown, more=len(listed) > limit))
+
+
+async def _my_rooms(session: Session, command: Rooms, limit: int) -> None:
+    if session.account is None:
+        raise Refusal("forbidden", "that takes an account; register or log in", field="mine")
+    mine = await session.hub.store.governance.my_rooms(session.account.user_id, after=command.after, limit=limit + 1)
+    shown = [ListedMine(one.room, one.kind, one.title, ROLE_NAMES[one.role], one.seq) for one in mine[:limit]]
+    session.reply(RoomsPage(id=command.id, rooms=shown, more=len(mine) > limit))
 
 
 def _as_known_here(hub: Hub, listed: ListedRoom) -> ListedRoom:
@@ -84,12 +103,13 @@ def _as_known_here(hub: Hub, listed: ListedRoom) -> ListedRoom:
 async def members(session: Session, command: Members) -> None:
     """A page of the list of who is connected to a room, at all nodes."""
     hub = session.hub
-    room_id, name = await _find_room(session, command.room)
+    room_id, name, _ = await _find_room(session, command.room)
     limit = _limit(command.limit, hub.limits.list_page, hub.limits.list_page)
     await _ready_for_page(session)
     people = await hub.store.list_members(room_id, after=command.after, limit=limit + 1)
     # the store hears of this node's people a moment later than this node does
     here = hub.presence.people_of(room_id, after=command.after, limit=limit + 1)
+    await _still_readable(session, room_id, name)
     known = {person.user_id: person for person in (*people, *here)}
     shown = sorted(known.values(), key=lambda person: (person.user, person.user_id))
     session.reply(MembersPage(id=command.id, room=name, members=shown[:limit], more=len(shown) > limit))
@@ -101,18 +121,29 @@ async def _ready_for_page(session: Session) -> None:
     await session.outbox.refilled()
 
 
-async def _find_room(session: Session, text: str) -> tuple[RoomId, RoomName]:
-    """The room, which need not be joined and is not made."""
+async def _find_room(session: Session, text: str) -> tuple[RoomId, RoomName, int]:
+    """The room, which need not be joined and is not made, and the first `seq` that the client may see."""
     name = parse_room_name(text, session.hub.limits.name_bytes)
+    demand_scope(session, "read", name)
     room = session.hub.room(name)
-    if room is not None:
-        return room.id, name
-    found = await session.hub.store.open_rooms([name], create=False)
-    if name not in found:
-        raise Refusal(
-            "no_such_room", f'there is no room {name}; {{"type":"join","room":"{name}"}} makes it', field="room"
-        )
-    return found[name].id, name
+    if room is not None and (admission := admit_at_once(session, room)) is not None:
+        return room.id, name, admission.first
+    access = await demand_access(session, name)
+    return access.record.id, name, access.standing.first_readable(access.record.rules)
+
+
+async def _still_readable(session: Session, room_id: RoomId, name: RoomName) -> int:
+    """After a read: the first `seq` that the client may see now, and might when it was read. Raises Refusal."""
+    access = await demand_access(session, name)
+    if access.record.id != room_id:
+        raise missing(name)
+    return access.standing.first_readable(access.record.rules)
+
+
+def _from(first: int, events: list[Event]) -> tuple[list[Event], bool]:
+    """Those from `first` on, and whether others were left out."""
+    shown = [event for event in events if event.seq >= first]
+    return shown, len(shown) < len(events)
 
 
 def _limit(asked: int | UnsetType, default: int, most: int) -> int:

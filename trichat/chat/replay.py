@@ -8,6 +8,7 @@ import trio
 
 from trichat.chat.ports import StoreUnavailable
 from trichat.core.codec import Frame
+from trichat.core.control import holds_controls, read_control
 from trichat.core.errors import CommandId
 from trichat.core.replies import Gap, Resumed
 
@@ -57,6 +58,9 @@ class Replay:
         """Send what is missing, then attach; ends early when the room is left. Never raises StoreUnavailable."""
         room = self.membership.room
         while not self.membership.left:
+            if session.may_no_more(self.membership):
+                session.removed(room)
+                break
             # in one step with the check: nothing can come between the last event sent and the first live one
             if room.attach(session, self.position):
                 break
@@ -81,10 +85,32 @@ class Replay:
         if frames is None:
             frames = await hub.pages.read(room, self.position)
         if frames and not self.membership.left:
-            self.position += len(frames)
-            session.outbox.post_asked(Frame(b"".join(frames)))
+            self._post(session, frames)
         if not frames:
             await trio.lowlevel.checkpoint()
+
+    def _post(self, session: Session, frames: list[Frame]) -> None:
+        """Send the next events, and no more of them than up to the one that removes this client.
+
+        They may come from the store, and be ahead of what the room has delivered here.
+        """
+        joined = b"".join(frames)
+        removed = False
+        if holds_controls(joined):
+            for index, frame in enumerate(frames):
+                if self._removed_by(session, frame):
+                    frames, removed = frames[: index + 1], True
+                    joined = b"".join(frames)
+                    break
+        self.position += len(frames)
+        session.outbox.post_asked(Frame(joined))
+        if removed:
+            session.removed(self.membership.room)
+
+    def _removed_by(self, session: Session, frame: Frame) -> bool:
+        assert session.user_id is not None
+        control = read_control(frame)
+        return control is not None and control.seq > self.membership.as_of and control.removes(session.user_id)
 
     async def _skip_what_is_too_much(self, session: Session) -> bool:
         """At the start of a long replay: a `gap` in the place of all but the last `limits.replay` events."""

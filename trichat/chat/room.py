@@ -11,10 +11,12 @@ import trio
 from trichat.chat.ports import Batch
 from trichat.core.closing import SLOW, CloseReason
 from trichat.core.codec import Frame, split_frames
+from trichat.core.control import Control, Removals, apply_changes, holds_controls, read_control
 from trichat.core.events import RoomRecord
 from trichat.core.limits import Limits
 from trichat.core.log import Appended, Duplicate, Gap, RoomLog
 from trichat.core.names import UserId
+from trichat.core.standing import is_account
 
 #: Listeners served between two yields of the broadcaster: about a millisecond. A yield costs as much as ten posts.
 _TURN_LISTENERS: Final = 500
@@ -26,6 +28,8 @@ _LONG_S: Final = 0.001
 #: Batches, and bytes, that wait for their elders; more are dropped and read from the store.
 _MAX_EARLY: Final = 256
 _MAX_EARLY_BYTES: Final = 1_048_576
+#: People whose removal a room remembers; see `core.control.Removals`.
+_REMEMBERED_REMOVALS: Final = 10_000
 
 
 class Post(Protocol):
@@ -49,6 +53,13 @@ class Listener(Protocol):
         """Detached from `room`, get what follows `position` by a replay, and attach when that has caught up."""
         ...
 
+    @property
+    def user_id(self) -> UserId | None: ...
+
+    def removed(self, room: Room) -> None:
+        """Detached from `room`, whose log says so: it has had that event, and gets nothing after it."""
+        ...
+
 
 class Room:
     """One room, as this node knows it.
@@ -64,6 +75,7 @@ class Room:
         self.epoch = record.epoch
         self.rules = record.rules  # as of `delivered`
         self.guests_restrained = record.guests_restrained
+        self.removals = Removals(_REMEMBERED_REMOVALS)
         self.delivered = record.head
         self.members_elsewhere = 0
         self.people: dict[UserId, int] = {}  # connections at this node, by person; also of those still replaying
@@ -178,15 +190,49 @@ class Room:
             joined = batch.joined if len(batches) == 1 else b"".join([b.joined for b in batches])
             for one in batches:
                 self._remember(one)
-            # from here on new listeners attach behind these events: in one step with the copy of the old ones
-            before, self.delivered = self.delivered, batches[-1].first + batches[-1].count - 1
-            if len(joined) > _TURN_BYTES:
-                self._have_pulled(before)
+            began = trio.current_time()
+            if holds_controls(joined):
+                await self._deliver_in_parts(joined)
             else:
-                began = trio.current_time()
-                await self._hand_out(Frame(joined))
-                took = trio.current_time() - began
-                rest_until = trio.current_time() + 2 * took if took > _LONG_S else 0.0
+                await self._deliver(joined, batches[-1].first + batches[-1].count - 1)
+            took = trio.current_time() - began
+            rest_until = trio.current_time() + 2 * took if took > _LONG_S else 0.0
+
+    async def _deliver_in_parts(self, joined: bytes) -> None:
+        """Each event that decides who hears more is applied at its place: they get it, and nothing behind it."""
+        first, start, frames = self.delivered + 1, 0, split_frames(joined)
+        for index, frame in enumerate(frames):
+            control = read_control(frame)
+            if control is None:
+                continue
+            self._apply(control)  # before it is delivered: nobody is let in as of before it from here on
+            if control.removes_somebody:
+                await self._deliver(b"".join(frames[start : index + 1]), first + index)
+                self._remove(control)
+                start = index + 1
+        if start < len(frames):
+            await self._deliver(b"".join(frames[start:]), first + len(frames) - 1)
+
+    def _apply(self, control: Control) -> None:
+        self.removals.note(control)
+        self.rules = apply_changes(self.rules, control.changes)
+        if control.restrained is not None and not is_account(control.restrained):
+            self.guests_restrained = True
+
+    def _remove(self, control: Control) -> None:
+        for listener in list(self._attached):
+            if listener.user_id is not None and control.removes(listener.user_id):
+                self.detach(listener)
+                listener.removed(self)
+
+    async def _deliver(self, joined: bytes, last: int) -> None:
+        """Hand out the events up to `last`, which are `joined`."""
+        # from here on new listeners attach behind these events: in one step with the copy of the old ones
+        before, self.delivered = self.delivered, last
+        if len(joined) > _TURN_BYTES:
+            self._have_pulled(before)
+        else:
+            await self._hand_out(Frame(joined))
 
     def _have_pulled(self, position: int) -> None:
         for listener in list(self._attached):

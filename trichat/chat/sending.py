@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trichat.chat.committer import Submission
 from trichat.chat.joining import membership_of
+from trichat.chat.scopes import demand_scope
 from trichat.chat.session import Session, store_away
 from trichat.core.codec import quote
 from trichat.core.commands import Send
@@ -17,6 +18,8 @@ def send(session: Session, command: Send) -> None:
     membership = session.memberships.get(RoomName(command.room))
     if membership is None:
         membership = membership_of(session, command.room)
+    if session.key is not None:
+        demand_scope(session, "send", membership.room.name)
     _check(command, session.hub.limits.text, session.hub.limits.cid_chars)
     if session.hub.draining:
         raise Refusal("unavailable", "this node is stopping; send it to another, with the same cid", retry_after_ms=500)

@@ -21,7 +21,7 @@ from trichat.core.errors import CommandId, Refusal
 from trichat.core.events import CidReused, Denial, Denied, RoomGone
 from trichat.core.names import RoomName, UserId
 from trichat.core.parse import Parsed, parse_command
-from trichat.core.replies import Ack, Caution, Reply, error_of
+from trichat.core.replies import Ack, Caution, Left, Reply, error_of
 from trichat.core.standing import Actor
 
 if TYPE_CHECKING:
@@ -60,10 +60,11 @@ class Outbox(Protocol):
 class Membership:
     """That a connection listens to a room."""
 
-    __slots__ = ("left", "room")
+    __slots__ = ("as_of", "left", "room")
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, room: Room, as_of: int) -> None:
         self.room = room
+        self.as_of = as_of  # the room's head when it was looked whether they may listen
         self.left = False  # a replay under way stops
 
 
@@ -207,11 +208,11 @@ class Session:
 
     # rooms
 
-    def enter(self, room: Room) -> Membership:
-        """Become a listener of `room`; nothing of it comes before `attach` or a replay."""
+    def enter(self, room: Room, as_of: int) -> Membership:
+        """Become a listener of `room`, who might as of the `seq` `as_of`; nothing comes before `attach` or a replay."""
         assert self.user_id is not None
         assert self.user is not None
-        membership = self.memberships[room.name] = Membership(room)
+        membership = self.memberships[room.name] = Membership(room, as_of)
         self.hub.presence.come(room, self.user_id, self.user)
         return membership
 
@@ -222,6 +223,18 @@ class Session:
         membership.room.detach(self)
         del self.memberships[membership.room.name]
         self.hub.presence.go(membership.room, self.user_id)
+
+    def removed(self, room: Room) -> None:
+        """The room's log says that this client listens no more (see room.Listener): say so, after that event."""
+        membership = self.memberships.get(room.name)
+        if membership is not None and membership.room is room:
+            self.leave(membership)
+            self.reply(Left(room=room.name))
+
+    def may_no_more(self, membership: Membership) -> bool:
+        """Whether they were removed from the room after they were let in."""
+        assert self.user_id is not None
+        return membership.room.removals.since(self.user_id, membership.as_of)
 
     def lose(self, room: Room) -> None:
         """If this connection listens to `room`: it has to come back and resume."""

@@ -64,6 +64,12 @@ def split_frames(joined: bytes) -> list[Frame]:
     return frames
 
 
+def payload_of(frame: bytes) -> bytes:
+    """What one whole text frame, as `text_frame` makes them, carries."""
+    length = frame[1]
+    return frame[2 if length < 126 else 4 if length == 126 else 10 :]
+
+
 @lru_cache(maxsize=1024)
 def format_ts(ts: int) -> str:
     """Milliseconds since 1970 as the protocol writes a time: 2026-11-24T05:50:00.123Z."""

@@ -57,6 +57,7 @@ class Joined(Reply, frozen=True, kw_only=True, tag="joined"):
     epoch: str
     seq: int
     members: int
+    role: str | UnsetType = UNSET
 
 
 class Left(Reply, frozen=True, kw_only=True, tag="left"):
@@ -79,6 +80,7 @@ class Gap(Reply, frozen=True, kw_only=True, tag="gap", rename={"from_": "from"})
     from_: int
     to: int
     messages: int
+    hidden: bool = False
 
 
 class HistoryPage(Reply, frozen=True, kw_only=True, tag="history"):
@@ -95,8 +97,16 @@ class EventsPage(Reply, frozen=True, kw_only=True, tag="events"):
     more: bool
 
 
+class ListedMine(Struct, frozen=True):
+    room: str
+    kind: str
+    title: str
+    role: str
+    seq: int
+
+
 class RoomsPage(Reply, frozen=True, kw_only=True, tag="rooms"):
-    rooms: list[ListedRoom]
+    rooms: list[ListedRoom] | list[ListedMine]
     more: bool
 
 

@@ -1,0 +1,140 @@
+"""Who may listen to a room and read it.
+
+The store is asked before and, where something was read, after it: whoever may read then might read all of it, whichever
+node has heard of their removal. What follows is decided by the room's log, event by event (`core.control`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from trichat.chat.people_ports import Access
+from trichat.chat.room import Room
+from trichat.chat.scopes import demand_scope
+from trichat.chat.session import Session
+from trichat.core.errors import Refusal
+from trichat.core.governance import Enter, banned, no_such_room
+from trichat.core.names import RoomName
+from trichat.core.standing import FOREVER, ROLE_NAMES, Standing, is_account
+
+#: How the names of rooms begin that do not exist for others: private ones and direct ones. Nobody else can take these.
+HIDDEN_BEGINNINGS = ("~", "@")
+
+
+class Admission(Struct, frozen=True):
+    """That somebody may listen: as of which `seq`, from which `seq` on they may see the log, and (accounts) as what."""
+
+    as_of: int
+    first: int
+    role: str | None
+
+
+def is_hidden(name: str) -> bool:
+    """Whether this names a private or direct room, if any."""
+    return name.startswith(HIDDEN_BEGINNINGS)
+
+
+def missing(name: RoomName) -> Refusal:
+    """There is no such room: for this name, whether there is one for others or not."""
+    if is_hidden(name):
+        return no_such_room()
+    said = f'there is no room {name}; {{"type":"join","room":"{name}"}} makes it'
+    return Refusal("no_such_room", said, field="room")
+
+
+def admit_at_once(session: Session, room: Room) -> Admission | None:
+    """Guests come into an open room as its log stands here; None when the store has to be asked."""
+    assert session.user_id is not None
+    if is_account(session.user_id) or not room.rules.open_to_guests or room.guests_restrained:
+        return None
+    return Admission(room.delivered, 1 if room.rules.history == "all" else FOREVER, None)
+
+
+async def admit(session: Session, name: RoomName) -> tuple[Room, Admission]:
+    """Let the client listen to a room, which is made if it is no hidden one; an account becomes a member."""
+    demand_scope(session, "read", name)
+    hub = session.hub
+    while True:
+        if not is_hidden(name):
+            room = (await hub.open_rooms([name], create=True))[name]
+            if (admission := admit_at_once(session, room)) is not None:
+                return room, admission
+        access = await demand_access(session, name)
+        room = await _room_of(session, access)
+        standing, as_of = access.standing, access.record.head
+        if session.account is not None and standing.role is None:
+            changed = await hub.store.governance.change(room.id, session.actor, Enter(), address=session.address)
+            if changed.event is not None:
+                hub.announce_event(room.id, room.name, changed.event)
+            standing, as_of = changed.standing, changed.seq
+        if not _removed_since(session, room, as_of):
+            return room, _admission(access, standing, as_of)
+
+
+async def admit_again(session: Session, names: Iterable[RoomName]) -> dict[RoomName, tuple[Room, Admission] | Refusal]:
+    """Let the client listen again to rooms that it knows; an account that is no member any more has to join."""
+    wanted = list(names)
+    rooms = await session.hub.open_rooms([name for name in wanted if not is_hidden(name)], create=False)
+    admitted: dict[RoomName, tuple[Room, Admission] | Refusal] = {}
+    for name in wanted:
+        try:
+            demand_scope(session, "read", name)
+            if name in rooms and (admission := admit_at_once(session, rooms[name])) is not None:
+                admitted[name] = rooms[name], admission
+            elif name in rooms or is_hidden(name):
+                admitted[name] = await _admit_again(session, name)
+            else:
+                admitted[name] = missing(name)
+        except Refusal as refusal:
+            admitted[name] = refusal
+    return admitted
+
+
+async def _admit_again(session: Session, name: RoomName) -> tuple[Room, Admission]:
+    while True:
+        access = await demand_access(session, name)
+        if session.account is not None and access.standing.role is None:
+            raise Refusal("not_joined", f'you are no member any more: {{"type":"join","room":"{name}"}}', field="room")
+        room = await _room_of(session, access)
+        if not _removed_since(session, room, access.record.head):
+            return room, _admission(access, access.standing, access.record.head)
+
+
+async def demand_access(session: Session, name: RoomName) -> Access:
+    """How the client stands to the room, now, if it may read it. Raises Refusal: it does not exist (for them), or
+    they are banned, or guests may not come in."""
+    assert session.user_id is not None
+    access = await session.hub.store.governance.access(name, session.user_id)
+    account = session.account is not None
+    if access is None:
+        raise missing(name)
+    standing, rules = access.standing, access.record.rules
+    if standing.may_read(rules, access.now, account=account) or (account and standing.invited):
+        return access
+    if rules.kind != "public":
+        raise missing(name)
+    if standing.banned_at(access.now):
+        raise banned(standing)
+    raise Refusal("forbidden", "guests may not come into this room; register or log in", field="room")
+
+
+async def _room_of(session: Session, access: Access) -> Room:
+    name = access.record.name
+    room = (await session.hub.open_rooms([name], create=False)).get(name)
+    if room is None:
+        raise missing(name)
+    if room.id != access.record.id:
+        raise Refusal("unavailable", f"{name} was made anew a moment ago; say that again", retry_after_ms=0)
+    return room
+
+
+def _removed_since(session: Session, room: Room, as_of: int) -> bool:
+    assert session.user_id is not None
+    return room.removals.since(session.user_id, as_of)
+
+
+def _admission(access: Access, standing: Standing, as_of: int) -> Admission:
+    role = ROLE_NAMES[standing.role_at(access.now)] if standing.role is not None else None
+    return Admission(as_of, standing.first_readable(access.record.rules), role)
