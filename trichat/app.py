@@ -68,7 +68,13 @@ async def _live(settings: Settings, listeners: Sequence[socket.socket], stop: _S
     limits = settings.limits()
     async with open_hub(settings, limits) as hub, trio.open_nursery() as services:
         await services.start(hub.run)
-        door = FrontDoor(hub, lambda: readiness(hub), allowed_origins=settings.allow_origin)
+        door = FrontDoor(
+            hub,
+            lambda: readiness(hub),
+            allowed_origins=settings.allow_origin,
+            allowed_hosts=settings.allowed_hosts,
+            trusted_proxies=settings.trusted_proxy,
+        )
         async with trio.open_nursery() as connections:
             await connections.start(door.run, listeners)
             _tune_collector()

@@ -51,6 +51,15 @@ SAMPLES: Final[dict[str, Sample]] = {
         "https://a.example.org, http://[::1]:3000",
         '["https://a.example.org", "http://[::1]:3000"]',
     ),
+    "allowed_host": Sample(
+        ("chat.example.org", "2001:db8::1"),
+        ["chat.example.org", "2001:db8::1"],
+        "chat.example.org,2001:db8::1",
+        '["chat.example.org", "2001:db8::1"]',
+    ),
+    "trusted_proxy": Sample(
+        ("10.0.0.0/8", "fd00::1"), ["10.0.0.0/8", "fd00::1"], "10.0.0.0/8, fd00::1", '["10.0.0.0/8", "fd00::1"]'
+    ),
     "jwt_jwks": structs.replace(text("https://id.example.org:8443/keys?of=chat"), beside=_SITE),
     "jwt_secret_file": Sample(Path("/srv/key"), "/srv/key", "/srv/key", '"/srv/key"', beside=_SITE),
     "jwt_issuer": text("https://id.example.org/"),

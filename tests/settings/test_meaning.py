@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from trichat.chat.throttle import Throttle
 from trichat.core.limits import Limits
 from trichat.settings import Settings, settings_toml
 
@@ -32,11 +33,11 @@ def test_limits_that_can_be_set() -> None:
     assert limits == Limits(replay=7, connections=8, drain_s=9.0)
 
 
-def test_no_rate_limit_lifts_the_buckets_and_the_cap_per_address() -> None:
+def test_no_rate_limit_lifts_the_buckets_and_the_caps_per_address_and_account() -> None:
     limits = Settings(rate_limit=False, max_connections=900).limits()
-    assert limits.connections_per_address == limits.connections == 900
-    assert limits.commands_per_s > 1e8
-    assert limits.command_burst > 1e8
+    assert limits.connections_per_address == limits.connections_per_account == limits.connections == 900
+    assert Throttle(limits).lifted
+    assert not Throttle(Settings().limits()).lifted
     assert (limits.frame, limits.outbox_bytes) == (Limits().frame, Limits().outbox_bytes)
 
 

@@ -207,3 +207,34 @@ def test_tokens_of_another_site_are_not_taken_without_its_name_and_ours(keys: di
 def test_places_of_another_sites_keys(place: str) -> None:
     settings = load_settings({"jwt_jwks": place, "jwt_issuer": "a", "jwt_audience": "b"}, {})
     assert settings.jwt_jwks == place
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("allowed_host", "https://chat.example.org", "is no host name"),
+        ("allowed_host", "chat.example.org:443", "is no host name"),
+        ("allowed_host", "chat example", "is no host name"),
+        ("allowed_host", "*", "is no host name"),
+        ("trusted_proxy", "proxy.example.org", "is no address and no network"),
+        ("trusted_proxy", "10.0.0.1/8", "is no address and no network"),
+        ("trusted_proxy", "10.0.0.0/33", "is no address and no network"),
+        ("trusted_proxy", "*", "is no address and no network"),
+        ("trusted_proxy", "0.0.0.0/0", "trusts everybody"),
+        ("trusted_proxy", "::/0", "trusts everybody"),
+    ],
+)
+def test_what_is_no_name_of_ours_and_no_proxy_is_told(name: str, value: str, why: str) -> None:
+    (told,) = problems({name: [value]})
+    assert told.startswith(f"--{name.replace('_', '-')}: ")
+    assert why in told
+
+
+@pytest.mark.parametrize("name", ["chat.example.org", "Chat.Example.org", "192.0.2.1", "2001:db8::1", "[2001:db8::1]"])
+def test_names_of_ours(name: str) -> None:
+    assert load_settings({"allowed_host": [name]}, {}).allowed_host == (name,)
+
+
+@pytest.mark.parametrize("network", ["10.0.0.1", "10.0.0.0/8", "0.0.0.0/1", "fd00::1", "fd00::/8"])
+def test_networks_of_proxies(network: str) -> None:
+    assert load_settings({"trusted_proxy": [network]}, {}).trusted_proxy == (network,)

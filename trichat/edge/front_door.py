@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import ipaddress
 import logging
 import socket
 import struct
-from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Final
 
 import trio
 
 from trichat.chat.hub import Hub
+from trichat.core.addresses import TrustedProxies
 from trichat.core.closing import DRAINING
 from trichat.core.limits import Limits
 from trichat.edge.answers import Readiness, answer, http_response, refusal_response
+from trichat.edge.callers import Call, Callers
 from trichat.edge.connection import Connection
 from trichat.edge.handshake import shake_hands
-from trichat.edge.head import HeadRefused, check_upgrade, parse_head
+from trichat.edge.head import HeadRefused, check_host, check_upgrade, parse_head
 
 log = logging.getLogger("trichat.front_door")
 
@@ -65,15 +65,27 @@ def listen(host: str, port: int) -> list[socket.socket]:
 
 
 class FrontDoor:
-    """Serves every connection of a node, each in a task of its own that no other can harm."""
+    """Serves every connection of a node, each in a task of its own that no other can harm.
 
-    def __init__(self, hub: Hub, readiness: Readiness, *, allowed_origins: Collection[str] = ()) -> None:
+    `allowed_origins` are those of other pages that may connect; `allowed_hosts` the names that we answer to, beside
+    those of this machine (None: any); `trusted_proxies` the addresses and networks that may speak for clients.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        readiness: Readiness,
+        *,
+        allowed_origins: Collection[str] = (),
+        allowed_hosts: Collection[str] | None = None,
+        trusted_proxies: Collection[str] = (),
+    ) -> None:
         self._hub = hub
         self._limits: Limits = hub.limits
         self._readiness = readiness
-        self._allowed_origins = frozenset(allowed_origins)
-        self._callers: Counter[str] = Counter()  # open connections, by address
-        self._open = 0
+        self._allowed_origins = allowed_origins
+        self._allowed_hosts = allowed_hosts
+        self.callers = Callers(hub.limits, TrustedProxies(trusted_proxies))
         self._turning_away = 0
         self._empty = trio.Event()
         self._accepting = trio.CancelScope()
@@ -113,22 +125,20 @@ class FrontDoor:
             await self._empty.wait()
 
     async def serve_stream(self, stream: trio.abc.Stream, address: str, sock: socket.socket | None = None) -> None:
-        """Serve one accepted connection and close it. Never raises but for a cancellation: one failure stays one."""
-        self._open += 1
-        self._callers[address] += 1
-        try:
-            await self._serve(stream, sock, address)
-        except Exception:
-            log.exception("a bug ended a connection at the door")
-        finally:
-            self._open -= 1
-            self._callers[address] -= 1
-            if not self._callers[address]:
-                del self._callers[address]
-            await trio.aclose_forcefully(stream)
+        """Serve one connection accepted from `address` and close it.
 
-    async def _serve(self, stream: trio.abc.Stream, sock: socket.socket | None, address: str) -> None:
-        if self._over_capacity(address):
+        Never raises but for a cancellation: one failure stays one.
+        """
+        with self.callers.call(address) as call:
+            try:
+                await self._serve(stream, sock, call)
+            except Exception:
+                log.exception("a bug ended a connection at the door")
+            finally:
+                await trio.aclose_forcefully(stream)
+
+    async def _serve(self, stream: trio.abc.Stream, sock: socket.socket | None, call: Call) -> None:
+        if call.over_capacity:
             await self._turn_away(stream)
             return
         raw = b""
@@ -138,17 +148,22 @@ class FrontDoor:
             return
         try:
             head = parse_head(raw)
+            call.read(head)
+            if call.over_capacity and not head.is_probe:
+                await self._turn_away(stream)
+                return
+            check_host(head, self._allowed_hosts)
             if not head.is_upgrade:
                 await self._respond(stream, await answer(head, self._readiness))
                 return
-            check_upgrade(head, self._allowed_origins)
+            check_upgrade(head, self._allowed_origins, tls=call.tls)
         except HeadRefused as refused:
             await self._respond(stream, refusal_response(refused))
             return
         if self._hub.draining:
             await self._respond(stream, http_response(503, "this node is stopping; try another\n"))
             return
-        await self._serve_websocket(raw, stream, sock, address)
+        await self._serve_websocket(raw, stream, sock, call.address)
 
     async def _serve_websocket(
         self, raw: bytes, stream: trio.abc.Stream, sock: socket.socket | None, address: str
@@ -206,10 +221,6 @@ class FrontDoor:
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 pass
 
-    def _over_capacity(self, address: str) -> bool:
-        limits = self._limits
-        return self._open > limits.connections or self._callers[address] > limits.connections_per_address
-
     async def _accept(self, listener: socket.socket, nursery: trio.Nursery) -> None:
         while True:
             await trio.lowlevel.wait_readable(listener)
@@ -225,7 +236,7 @@ class FrontDoor:
                     break
                 sock.setblocking(False)
                 stream = trio.SocketStream(trio.socket.from_stdlib_socket(sock))
-                nursery.start_soon(self.serve_stream, stream, caller_of(peer[0]), sock)
+                nursery.start_soon(self.serve_stream, stream, peer[0], sock)
 
     async def _run_keeper(self) -> None:
         while True:
@@ -235,16 +246,6 @@ class FrontDoor:
                 connection.keep(now)
                 if count % 1000 == 999:
                     await trio.lowlevel.checkpoint()
-
-
-def caller_of(address: str) -> str:
-    """What counts as one address for the caps: an IPv4 address, an IPv6 /64."""
-    parsed = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
-    if parsed.version == 4:
-        return address
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return str(ipaddress.ip_network((parsed, 64), strict=False))
 
 
 async def _receive_head(stream: trio.abc.Stream, sock: socket.socket | None, tail: bytes) -> bytes:

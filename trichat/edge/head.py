@@ -10,8 +10,12 @@ from typing import Final
 
 from msgspec import Struct
 
+from trichat.edge.origin import answers_to, page_may_connect
+
 #: The path of the WebSocket endpoint.
 WS_PATH: Final = "/ws"
+#: What load balancers ask for, by whatever name they know us.
+PROBE_PATHS: Final = frozenset({"/healthz", "/readyz"})
 
 _REQUEST_LINE: Final = re.compile(rb"([A-Z]{1,16}) (/[!-~]*) HTTP/1\.([01])")
 # blanks around the value are stripped afterwards: a pattern for them backtracks for hours over a head full of blanks
@@ -30,6 +34,11 @@ class Head(Struct, frozen=True):
     def is_upgrade(self) -> bool:
         """Whether it asks for a WebSocket; other protocols (`h2c`) are offers that a server may ignore."""
         return "websocket" in self.headers.get("upgrade", "").lower()
+
+    @property
+    def is_probe(self) -> bool:
+        """Whether it only asks how we are."""
+        return self.path in PROBE_PATHS and not self.is_upgrade
 
 
 class HeadRefused(Exception):
@@ -74,8 +83,15 @@ def _parse_headers(lines: list[bytes]) -> dict[str, str]:
     return headers
 
 
+def check_host(head: Head, allowed_hosts: Collection[str] | None) -> None:
+    """Whether we are whom `head` speaks to; None: whoever that is. Raises HeadRefused."""
+    host = head.headers["host"]
+    if not head.is_probe and not answers_to(host, allowed_hosts):
+        raise HeadRefused(421, f"this server does not answer to {host}; let it with --allowed-host")
+
+
 def check_upgrade(head: Head, allowed_origins: Collection[str], *, tls: bool = False) -> None:
-    """Whether `head` may become a WebSocket. Raises HeadRefused that says what is wrong."""
+    """Whether `head` may become a WebSocket; `tls`: the client came by https. Raises HeadRefused."""
     if head.path != WS_PATH:
         raise HeadRefused(404, f"the WebSocket endpoint is {WS_PATH}")
     if head.method != "GET":
@@ -97,15 +113,9 @@ def check_no_body(head: Head) -> None:
 
 
 def _check_origin(head: Head, allowed: Collection[str], *, tls: bool) -> None:
-    """Browsers name the page's origin: only our own and those of `--allow-origin` may connect.
-
-    Compared whole, so that neither a suffix, another port, `null` nor a scheme slips through.
-    """
+    """Browsers name the page's origin: only our own and those of `--allow-origin` may connect."""
     origin = head.headers.get("origin")
-    if origin is None or origin in allowed:
-        return
-    own = f"{'https' if tls else 'http'}://{head.headers['host']}"
-    if origin.lower() != own.lower():
+    if origin is not None and not page_may_connect(origin, head.headers["host"], allowed, tls=tls):
         raise HeadRefused(403, "this page may not connect; allow it with --allow-origin")
 
 

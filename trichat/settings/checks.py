@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -112,6 +112,25 @@ def check_redis_prefix(text: str) -> None:
 def check_origin(text: str) -> None:
     if not _ORIGIN.fullmatch(text):
         raise ValueError("is no origin; say https://chat.example.org: lower case, with a port if any, without a path")
+
+
+def check_allowed_host(text: str) -> None:
+    """A name or an address, of which the port means nothing."""
+    try:
+        ip_address(text.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        if not _HOST_NAME.fullmatch(text):
+            raise ValueError("is no host name; say chat.example.org, without https:// and without a port") from None
+
+
+def check_trusted_proxy(text: str) -> None:
+    """An address or a network: whoever is in it can pretend to be anybody."""
+    try:
+        network = ip_network(text)
+    except ValueError:
+        raise ValueError("is no address and no network; say 10.0.0.1, 10.0.0.0/8 or fd00::/8") from None
+    if not network.prefixlen:
+        raise ValueError("trusts everybody, so that anybody could have any address; name your proxies' own network")
 
 
 def check_database_url(text: str) -> None:

@@ -96,7 +96,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     ] = None
     rate_limit: Annotated[
         bool,
-        Setting(means="whether commands are limited per connection, and connections per address"),
+        Setting(
+            means="whether commands are limited by connection, person, address and room, "
+            "and connections by address and account"
+        ),
     ] = True
     allow_origin: Annotated[
         tuple[str, ...],
@@ -105,6 +108,24 @@ class Settings(Struct, frozen=True, kw_only=True):
             metavar="ORIGIN",
             check=checks.check_origin,
             otherwise="none but the server's own",
+        ),
+    ] = ()
+    allowed_host: Annotated[
+        tuple[str, ...],
+        Setting(
+            means="a name that this server answers to, as `Host` has it, `chat.example.org`, beside this machine's own",
+            metavar="NAME",
+            check=checks.check_allowed_host,
+            otherwise="this machine's own names where the host is a loopback address, elsewhere any",
+        ),
+    ] = ()
+    trusted_proxy: Annotated[
+        tuple[str, ...],
+        Setting(
+            means="an address or network of proxies, whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed",
+            metavar="NETWORK",
+            check=checks.check_trusted_proxy,
+            otherwise="none",
         ),
     ] = ()
     jwt_jwks: Annotated[
@@ -179,13 +200,26 @@ class Settings(Struct, frozen=True, kw_only=True):
         """What `allow_guests` comes to: where nobody decided, guests are for loopback addresses alone."""
         return checks.is_loopback(self.host) if self.allow_guests is None else self.allow_guests
 
+    @property
+    def allowed_hosts(self) -> tuple[str, ...] | None:
+        """The names that are answered to beside this machine's own; None: any.
+
+        Where only this machine can come, a page of another name can be no other than one whose name was made to
+        lead here.
+        """
+        return self.allowed_host if self.allowed_host or checks.is_loopback(self.host) else None
+
     def limits(self) -> Limits:
         """The limits of the node that these settings ask for."""
         limits = Limits(replay=self.replay, connections=self.max_connections, drain_s=self.drain_s)
         if self.rate_limit:
             return limits
         return structs.replace(
-            limits, connections_per_address=self.max_connections, commands_per_s=LIFTED, command_burst=LIFTED
+            limits,
+            connections_per_address=self.max_connections,
+            connections_per_account=self.max_connections,
+            commands_per_s=LIFTED,
+            command_burst=LIFTED,
         )
 
     def redacted(self) -> Settings:
