@@ -36,7 +36,7 @@ RESERVED: Final[frozenset[str]] = frozenset({
     "hostmaster", "noreply", "no-reply", "info", "contact", "trichat", "everyone", "everybody", "all", "here",
     "room", "channel", "online", "nobody", "anybody", "someone", "guest", "guests", "user", "users", "member",
     "members", "bot", "bots", "me", "null", "none", "undefined", "unknown", "anonymous", "deleted",
-    "removed",
+    "removed", "erased",
 })  # fmt: skip
 
 
