@@ -70,13 +70,14 @@ _DENIALS: Final[dict[bytes, Denial]] = {
     b"4": "archived", b"5": "banned", b"6": "muted", b"7": "role", b"8": "not_member", b"9": "slow",
 }  # fmt: skip
 
-_COLUMNS: Final = "seq, kind, user_id, user_name, floor(extract(epoch FROM ts) * 1000)::bigint, cid, body::text"
+#: The columns of an Event without its `rev`; `read_event` makes one of them, with `rev` behind them or not.
+COLUMNS: Final = "seq, kind, user_id, user_name, floor(extract(epoch FROM ts) * 1000)::bigint, cid, body::text"
 _SIZE: Final = "octet_length(body::text)"
 
 # Bytes are summed where the rows are: what comes here is a page and one row more, which tells that there is more.
 # `start` is how many bytes come before a row; the second may be the one more though the first is too big already.
 _READ_EVENTS: Final = f"""
-    SELECT {_COLUMNS}
+    SELECT {COLUMNS}
     FROM (
         SELECT *, sum({_SIZE}) OVER (ORDER BY seq) - {_SIZE} AS start, row_number() OVER (ORDER BY seq) AS row
         FROM (
@@ -93,14 +94,14 @@ _READ_EVENTS: Final = f"""
 def read_events(connection: Connection, room_id: RoomId, *, after: int, limit: int, max_bytes: int) -> EventPage:
     """Up to `limit` events after `after`, ended early by `max_bytes` of bodies, but at least one."""
     params = {"room_id": room_id, "after": after, "limit": limit, "max_bytes": max_bytes}
-    found = [_event(row) for row in connection.execute(_READ_EVENTS, params)]
+    found = [read_event(row) for row in connection.execute(_READ_EVENTS, params)]
     events = cut(found, limit=limit, max_bytes=max_bytes)
     return EventPage(events, more=len(events) < len(found))
 
 
 def _read_messages(condition: str, nearest_first: str) -> str:
     return f"""
-        SELECT {_COLUMNS}, coalesce(rev, 0)
+        SELECT {COLUMNS}, coalesce(rev, 0)
         FROM (
             SELECT *, sum({_SIZE}) OVER nearest - {_SIZE} AS start, row_number() OVER nearest AS row
             FROM (
@@ -127,7 +128,7 @@ def read_messages(
     statement = _MESSAGES_BEFORE if after is None else _MESSAGES_AFTER
     place = after if after is not None else before if before is not None else _END_OF_LOG
     params = {"room_id": room_id, "place": place, "limit": limit, "max_bytes": max_bytes}
-    found = [_event(row) for row in connection.execute(statement, params)]
+    found = [read_event(row) for row in connection.execute(statement, params)]
     messages = cut(found, limit=limit, max_bytes=max_bytes)
     return MessagePage(messages if after is not None else messages[::-1], more=len(messages) < len(found))
 
@@ -144,7 +145,7 @@ def count_messages(connection: Connection, room_id: RoomId, first: int, last: in
 
 
 _READ_TAILS: Final = f"""
-    SELECT {_COLUMNS}, 0, room_id
+    SELECT {COLUMNS}, 0, room_id
     FROM (
         SELECT e.*, p.place, sum({_SIZE}) OVER given - {_SIZE} AS start, row_number() OVER given AS row
         FROM unnest(%(rooms)s::bigint[], %(afters)s::bigint[]) WITH ORDINALITY AS p (room, after, place)
@@ -173,12 +174,12 @@ def read_tails(
             afters = [positions[room_id] for room_id in chunk]
             params = {"rooms": chunk, "afters": afters, "limit": limit, "max_bytes": max_bytes}
             for row in connection.execute(_READ_TAILS, params):
-                tails[row[8]].append(_event(row))
+                tails[row[8]].append(read_event(row))
             yield from tails.items()
 
     return cut_tails(found(), limit=limit, max_bytes=max_bytes)
 
 
-def _event(row: Sequence[Any]) -> Event:
+def read_event(row: Sequence[Any]) -> Event:
     seq, kind, user_id, user, ts, cid, body, *rest = row
     return Event(seq, kind, user_id, user, ts, cid, body.encode(), rest[0] if rest else 0)

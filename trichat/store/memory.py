@@ -26,10 +26,11 @@ from trichat.core.events import (
 )
 from trichat.core.limits import Limits
 from trichat.core.names import Incarnation, RoomId, RoomName, UserId
-from trichat.core.standing import NOBODY, Role, RoomRules, is_account
+from trichat.core.standing import Role, RoomRules, is_account
 from trichat.store.memory_accounts import MemoryAccounts
 from trichat.store.memory_administration import MemoryAdministration
 from trichat.store.memory_governance import MemoryGovernance
+from trichat.store.memory_moderation import standing_in
 from trichat.store.memory_state import MemoryState, StoredNode, StoredRoom
 from trichat.store.paging import cut, cut_tails
 
@@ -68,7 +69,8 @@ class MemoryStore(MemoryState):
         if draft.cid is not None:
             room.cids[draft.user_id, draft.cid] = (seq, draft.digest())
         room.events.append(Event(seq, draft.kind, draft.user_id, draft.user, ts, draft.cid, draft.body))
-        room.spoke_at[draft.user_id] = ts
+        if room.rules.slow_s and _paced(room, draft.user_id):
+            room.spoke_at[draft.user_id] = ts
         return Committed(seq, ts)
 
     async def read_events(self, room_id: RoomId, *, after: int, limit: int, max_bytes: int) -> EventPage:
@@ -240,8 +242,7 @@ def _apply(node: StoredNode, change: PresenceChange) -> None:
 
 def _denial(room: StoredRoom, user_id: UserId, now: int) -> Denial | None:
     """Why this author may not send now, as `trichat.append` says."""
-    stored = room.standings.get(user_id)
-    standing = stored.standing if stored is not None else NOBODY
+    standing = standing_in(room, user_id)
     if room.rules.archived:
         return "archived"
     if standing.banned_at(now):
@@ -250,8 +251,11 @@ def _denial(room: StoredRoom, user_id: UserId, now: int) -> Denial | None:
         return "muted"
     if standing.role is None and is_account(user_id):
         return "not_member"
-    role = standing.role or Role.GUEST
-    if role < room.rules.least_sender:
+    if (standing.role or Role.GUEST) < room.rules.least_sender:
         return "role"
-    paced = room.rules.slow_s and role < Role.MODERATOR and user_id in room.spoke_at
-    return "slow" if paced and room.spoke_at[user_id] > now - room.rules.slow_s * 1000 else None
+    too_soon = room.spoke_at.get(user_id, 0) > now - room.rules.slow_s * 1000
+    return "slow" if room.rules.slow_s and too_soon and _paced(room, user_id) else None
+
+
+def _paced(room: StoredRoom, user_id: UserId) -> bool:
+    return (standing_in(room, user_id).role or Role.GUEST) < Role.MODERATOR
