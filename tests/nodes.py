@@ -7,7 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -17,16 +18,21 @@ import trio.testing
 from msgspec import Struct
 
 from tests.servers import free_port
+from tests.vault.hashers import CHEAP
+from tests.vaults import TwinVault
 from trichat.bridge.memory import MemoryBus
 from trichat.bridge.redis import open_redis_bridge
 from trichat.chat.hub import Hub
 from trichat.chat.ports import Bridge, Store
+from trichat.chat.vault_port import Vault
 from trichat.core.chance import Chance
 from trichat.core.limits import LIFTED, Limits
 from trichat.core.tokens import Signer
 from trichat.edge.front_door import FrontDoor, listen
+from trichat.settings import Settings
 from trichat.store.memory import MemoryStore
 from trichat.store.postgres import open_postgres_store
+from trichat.vault import open_vault
 
 #: The limits of a node that no test should run into by chance.
 LOOSE = Limits(connections_per_address=LIFTED, commands_per_s=LIFTED, command_burst=LIFTED)
@@ -59,7 +65,16 @@ class Node:
 
 @asynccontextmanager
 async def open_node_over(
-    store: Store, bridge: Bridge, *, name: str, chance: Chance, incarnation: int, limits: Limits, listening: bool
+    store: Store,
+    bridge: Bridge,
+    vault: Vault,
+    *,
+    name: str,
+    chance: Chance,
+    incarnation: int,
+    limits: Limits,
+    listening: bool,
+    wall_clock: Callable[[], float] = time.time,
 ) -> AsyncIterator[Node]:
     """A node over these ports; `listening` at a free port of 127.0.0.1, else only by `connect`."""
     hub = Hub(
@@ -70,6 +85,8 @@ async def open_node_over(
         incarnation=incarnation,  # type: ignore[arg-type]  # a NewType
         chance=chance,
         signer=Signer(await store.signing_secrets()),
+        vault=vault,
+        wall_clock=wall_clock,
     )
 
     async def ready() -> dict[str, str]:
@@ -101,25 +118,27 @@ async def open_node(
         bridge = await stack.enter_async_context(
             open_redis_bridge(redis_url, limits, incarnation=incarnation, node=name, prefix=prefix)
         )
+        vault = await stack.enter_async_context(open_vault(Settings(), limits, CHEAP))
         yield await stack.enter_async_context(
             open_node_over(
-                store, bridge, name=name, chance=chance, incarnation=incarnation, limits=limits, listening=True
+                store, bridge, vault, name=name, chance=chance, incarnation=incarnation, limits=limits, listening=True
             )
         )
 
 
 class Twins(Struct):
-    """What twin nodes share: the store, the bus, and where randomness comes from."""
+    """What twin nodes share: the store, the bus, the vault, and where randomness comes from."""
 
     store: MemoryStore
     bus: MemoryBus
+    vault: TwinVault
     chance: Chance
     limits: Limits
 
 
 def make_twins(limits: Limits = LOOSE, chance: Chance | None = None) -> Twins:
     chance = chance or Chance()
-    return Twins(MemoryStore(limits, chance=chance), MemoryBus(), chance, limits)
+    return Twins(MemoryStore(limits, chance=chance), MemoryBus(), TwinVault(), chance, limits)
 
 
 @asynccontextmanager
@@ -134,11 +153,13 @@ async def open_twin_node(twins: Twins, *, name: str = "n1", listening: bool = Fa
             open_node_over(
                 twins.store,
                 bridge,
+                twins.vault,
                 name=name,
                 chance=twins.chance,
                 incarnation=incarnation,
                 limits=twins.limits,
                 listening=listening,
+                wall_clock=lambda: twins.store.now / 1000,
             )
         )
 

@@ -20,6 +20,8 @@ from trichat import __version__
 from trichat.bridge.redis import BridgeUnusable, open_redis_bridge
 from trichat.chat.hub import Hub
 from trichat.chat.ports import StoreUnavailable, StoreUnusable
+from trichat.chat.profiles import time_zones
+from trichat.core.account_names import load_name_tables
 from trichat.core.chance import Chance
 from trichat.core.limits import Limits
 from trichat.core.tokens import Signer
@@ -27,6 +29,7 @@ from trichat.edge.front_door import FrontDoor, listen
 from trichat.embedded import EmbeddedUnusable, open_embedded
 from trichat.settings import Settings
 from trichat.store.postgres import open_postgres_store
+from trichat.vault import VaultUnusable, open_vault
 
 log = logging.getLogger("trichat.app")
 
@@ -44,7 +47,7 @@ def run(settings: Settings) -> int:
     """Run a node until it is told to stop by SIGTERM or SIGINT. Returns the exit code of the process."""
     try:
         return trio.run(serve, settings)
-    except* (StoreUnavailable, StoreUnusable, BridgeUnusable, EmbeddedUnusable, OSError) as group:
+    except* (StoreUnavailable, StoreUnusable, BridgeUnusable, EmbeddedUnusable, VaultUnusable, OSError) as group:
         for error in _leaves(group):
             print(f"trichat: {error}", file=sys.stderr)
     return 1
@@ -133,7 +136,9 @@ async def open_hub(settings: Settings, limits: Limits) -> AsyncIterator[Hub]:
         open_redis_bridge(
             redis_url, limits, incarnation=incarnation, node=settings.node_id, prefix=settings.redis_prefix
         ) as bridge,
+        open_vault(settings, limits) as vault,
     ):
+        await trio.to_thread.run_sync(_load_tables)
         yield Hub(
             store,
             bridge,
@@ -142,9 +147,17 @@ async def open_hub(settings: Settings, limits: Limits) -> AsyncIterator[Hub]:
             incarnation=incarnation,
             chance=chance,
             signer=Signer(await store.signing_secrets()),
+            vault=vault,
             allow_guests=settings.guests_allowed,
+            allow_registration=settings.allow_registration,
             lanes=settings.lanes,
         )
+
+
+def _load_tables() -> None:
+    """What takes its time when it is asked for the first time: let nobody wait for it."""
+    load_name_tables()
+    time_zones()
 
 
 @asynccontextmanager

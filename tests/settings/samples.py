@@ -44,6 +44,7 @@ SAMPLES: Final[dict[str, Sample]] = {
     "data_dir": Sample(Path("/srv/chat data"), "/srv/chat data", "/srv/chat data", '"/srv/chat data"'),
     "node_id": text("n-1.east"),
     "allow_guests": switch(True),
+    "allow_registration": switch(False),
     "rate_limit": switch(False),
     "allow_origin": Sample(
         ("https://a.example.org", "http://[::1]:3000"),

@@ -6,8 +6,9 @@ from typing import Final
 
 from trichat.core.names import RoomId
 
-#: No room has this number (PostgreSQL counts from 1): its channel is for trying whether publishing is allowed.
-NO_ROOM: Final = RoomId(0)
+#: No room has this number, nor is it the cluster's: nobody hears this channel, on which is tried whether publishing is
+#: allowed.
+NO_ROOM: Final = RoomId(-1)
 
 
 class Channels:

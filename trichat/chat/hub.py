@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 
 import trio
 
 from trichat.chat.committer import Committer
+from trichat.chat.expiry import Expiry
 from trichat.chat.pages import Pages
+from trichat.chat.password_throttle import PasswordThrottle
 from trichat.chat.ports import Batch, Bridge, Store, StoreUnavailable
 from trichat.chat.presence import Presence
 from trichat.chat.relay import Relay
+from trichat.chat.revocation import Revocation
 from trichat.chat.room import Room
 from trichat.chat.session import Session
 from trichat.chat.throttle import Throttle
+from trichat.chat.vault_port import Vault
 from trichat.core.chance import Chance
 from trichat.core.codec import encode_event, encode_reply, text_frame
 from trichat.core.events import Event, RoomRecord
@@ -45,7 +50,10 @@ class Hub:
         incarnation: Incarnation,
         chance: Chance,
         signer: Signer,
+        vault: Vault,
         allow_guests: bool = True,
+        allow_registration: bool = True,
+        wall_clock: Callable[[], float] = time.time,
         lanes: int = 2,
     ) -> None:
         self.store = store
@@ -55,10 +63,16 @@ class Hub:
         self.incarnation = incarnation
         self.chance = chance
         self.signer = signer
+        self.vault = vault
         self.allow_guests = allow_guests
+        self.allow_registration = allow_registration
+        self.wall_clock = wall_clock  # seconds since 1970
         self.draining = False
         self.sessions: dict[Session, None] = {}
         self.throttle = Throttle(limits)
+        self.password_throttle = PasswordThrottle(limits, lifted=self.throttle.lifted)
+        self.revocation = Revocation(self)
+        self.expiry = Expiry(limits.expiring_s)
         self.presence = Presence(store, limits, incarnation, node)
         self.pages = Pages(store, limits)
         self.relay = Relay(self)
@@ -74,6 +88,8 @@ class Hub:
             nursery.start_soon(self.committer.run)
             nursery.start_soon(self._run_rooms)
             nursery.start_soon(self.relay.run)
+            nursery.start_soon(self.revocation.run)
+            nursery.start_soon(self.expiry.run)
             nursery.start_soon(self.presence.run, self)
             nursery.start_soon(self._run_forgetting)
             task_status.started()

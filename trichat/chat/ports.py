@@ -7,7 +7,7 @@ verified in-memory twin for tests and simulation.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 import trio
 from msgspec import Struct
@@ -15,6 +15,10 @@ from msgspec import Struct
 from trichat.chat.people_ports import Accounts, Administration, Governance
 from trichat.core.events import Draft, Event, ListedRoom, Outcome, Person, RoomHead, RoomRecord
 from trichat.core.names import Incarnation, RoomId, RoomName, UserId
+
+#: No room (PostgreSQL counts from 1) but the cluster's own channel: every node hears it from its start. A batch of it
+#: has a `count` of 0 and says that logins, keys or accounts were ended: look at what.
+CLUSTER: Final = RoomId(0)
 
 
 class StoreUnavailable(Exception):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 import trio
 
 from trichat.chat.liveness import BeatWatch
-from trichat.chat.ports import Batch, Beat, Cut, Linked, Missed, News, StoreUnavailable, Subscribed
+from trichat.chat.ports import CLUSTER, Batch, Beat, Cut, Linked, Missed, News, StoreUnavailable, Subscribed
 from trichat.chat.room import Room
 from trichat.core.codec import encode_events
 from trichat.core.events import Event
@@ -94,6 +94,7 @@ class Relay:
     async def run(self) -> None:
         """Lives until cancelled."""
         self._grace_until = trio.current_time() + _GRACE_S
+        self._hub.bridge.subscribe(CLUSTER)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._run_news)
             nursery.start_soon(self._run_looks)
@@ -110,6 +111,8 @@ class Relay:
                 room = self._hub.room_by_id(room_id)
                 if room is not None and room.head < first - 1:
                     self._look_now.set()
+                elif room_id == CLUSTER:
+                    self._hub.revocation.look_soon()
             case Batch(room_id=room_id):
                 room = self._hub.room_by_id(room_id)
                 if room is not None:
@@ -181,6 +184,7 @@ class Relay:
     async def _run_looks(self) -> None:
         while True:
             self._look_now = trio.Event()
+            self._hub.revocation.look_soon()
             try:
                 await self._look()
                 self._store_away = False

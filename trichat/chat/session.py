@@ -79,7 +79,7 @@ class Session:
     __slots__ = (
         "_allowance", "_dispatch", "_failing", "_on_end", "_pending", "_pending_bytes", "_relief", "_replays", "_start",
         "_unlimited", "account", "address", "ended", "failed_auths", "hub", "id", "key", "login_id",
-        "memberships", "named", "outbox", "unacked", "user", "user_id", "withdrawn",
+        "memberships", "named", "offered_totp", "outbox", "unacked", "user", "user_id", "withdrawn",
     )  # fmt: skip
 
     def __init__(
@@ -102,6 +102,7 @@ class Session:
         self.account: Account | None = None  # None: a guest, or nobody yet
         self.login_id: str | None = None  # the login or key that this rests on: it ends, and so does this
         self.key: Key | None = None  # a bot's key, with what it may do
+        self.offered_totp: str | None = None  # the secret of a second factor that is not confirmed yet
         self.named = False  # holds a reserved name, which its use keeps reserved
         self.memberships: dict[RoomName, Membership] = {}
         self.unacked = 0  # sends that are not answered
@@ -205,6 +206,9 @@ class Session:
         self._relieve()
         for membership in list(self.memberships.values()):
             self.leave(membership)
+        if self.account is not None:
+            self.hub.revocation.leave(self)
+            self.hub.expiry.forget(self)
 
     # rooms
 

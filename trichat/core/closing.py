@@ -25,6 +25,7 @@ class CloseReason(Struct, frozen=True):
 
 
 NORMAL: Final = CloseReason(1000, "bye", Reconnect.DIFFERENTLY)
+LOGGED_OUT: Final = CloseReason(1000, "logged out", Reconnect.DIFFERENTLY)  # as the client asked
 GONE: Final = CloseReason(1006, "connection lost", Reconnect.NOW)  # never on the wire
 PROTOCOL_ERROR: Final = CloseReason(1002, "protocol error", Reconnect.DIFFERENTLY)
 INVALID_UTF8: Final = CloseReason(1007, "invalid UTF-8", Reconnect.DIFFERENTLY)

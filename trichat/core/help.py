@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from trichat.core.help_people import HELP_PEOPLE
 from trichat.core.help_rooms import HELP_ROOMS
 from trichat.core.help_text import ID as _ID
 from trichat.core.help_text import HelpText
@@ -18,7 +19,7 @@ HELP: Final[dict[str, HelpText]] = {
     ),
     "auth": HelpText(
         "Makes you again who the token says; before the first join.",
-        {"token": "the token of an earlier welcome or ok", "id": _ID},
+        {"token": "of an earlier welcome or ok, a bot's key, or a token of the site that this chat trusts", "id": _ID},
         '{"type":"auth","token":"g.1.…"}',
     ),
     "join": HelpText(
@@ -66,7 +67,12 @@ HELP: Final[dict[str, HelpText]] = {
     ),
     "rooms": HelpText(
         "The rooms there are, by name.",
-        {"after": "optional: names after this one", "limit": "optional: 1 to 100", "id": _ID},
+        {
+            "mine": "optional: true for the rooms that you are a member of",
+            "after": "optional: names after this one",
+            "limit": "optional: 1 to 100",
+            "id": _ID,
+        },
         '{"type":"rooms"}',
     ),
     "members": HelpText(
@@ -74,5 +80,6 @@ HELP: Final[dict[str, HelpText]] = {
         {"room": "the room", "after": "optional: names after this one", "limit": "optional: 1 to 100", "id": _ID},
         '{"type":"members","room":"lobby"}',
     ),
+    **HELP_PEOPLE,
     **HELP_ROOMS,
 }

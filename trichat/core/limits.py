@@ -42,12 +42,17 @@ class Limits(Struct, frozen=True, kw_only=True):
     room_burst: int = 6_000
     buckets: int = 50_000  # kept for accounts, guests, addresses, rooms each; more: the longest unused is forgotten
     ignored_rate_limits: int = 50  # refusals in a row; the fiftieth closes with 4102
-    failed_auths: int = 10  # wrong tokens on one connection; the tenth closes with 4001
+    failed_auths: int = 10  # wrong tokens, passwords and codes on one connection; the tenth closes with 4001
+    passwords_per_address_per_min: float = 10.0  # passwords and codes tried from an address; more: rate_limited
+    passwords_per_address: int = 30  # of these at once
+    passwords_per_account_per_min: float = 5.0  # the same for one account, whoever tries; more: rate_limited
+    passwords_per_account: int = 10  # of these at once
 
     # people and their rooms
     title_bytes: int = 128  # of a room's title, a display name, a device's name; more: bad_field
     topic_bytes: int = 1_024  # of a room's topic, and of what somebody says about themselves; more: bad_field
     reason_bytes: int = 512  # of a reason or a note; more: bad_field
+    avatar_bytes: int = 512  # of an avatar's address; more: bad_field
     room_members: int = 100_000  # the most that a member limit may say
     slow_s: int = 21_600  # the most that slow mode may say
     restraint_s: int = 315_360_000  # the most that a ban, a mute or an invite may last when it ends: ten years
@@ -59,6 +64,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     session_touch_s: float = 3_600.0  # between records of a login's use
     old_name_kept_s: float = 2_592_000.0  # after a rename, until others may take the old name (30 days)
     recovery_s: float = 86_400.0  # that a recovery code can be used
+    ended_look_s: float = 0.5  # between looks at what was ended, at a node where accounts are connected
+    expiring_s: float = 60.0  # before another site's token ends, when its client is told
     revoked_kept_s: float = 86_400.0  # that an ended login is remembered, so that every node hears of it
     direct_rooms: int = 1_000  # that one account may open; more: limit_reached
     blocks: int = 1_000  # people that one account may block; more: limit_reached

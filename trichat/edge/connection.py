@@ -14,6 +14,7 @@ from trichat.chat.session import Session
 from trichat.core.closing import (
     GONE,
     INTERNAL_ERROR,
+    LOGGED_OUT,
     NO_PONG,
     NORMAL,
     NOT_IDENTIFIED,
@@ -206,8 +207,8 @@ class Connection:
         # no shield: who ends us all has waited as long as they would, and the connection is dropped anyhow
         with trio.move_on_after(self._limits.farewell_s) as clock:
             try:
-                if reason.reconnect is Reconnect.NOW:
-                    # not the client's fault: acks that wait are still sent, in the first half of the time
+                if reason.reconnect is Reconnect.NOW or reason is LOGGED_OUT:
+                    # not the client's fault: replies that wait are still sent, in the first half of the time
                     with trio.move_on_after(self._limits.farewell_s / 2):
                         await self.outbox.drained()
                 self.outbox.begin_farewell(self._last_words(reason))

@@ -94,6 +94,10 @@ class Settings(Struct, frozen=True, kw_only=True):
             off="--no-guests",
         ),
     ] = None
+    allow_registration: Annotated[
+        bool,
+        Setting(means="whether anybody may make an account", off="--no-registration"),
+    ] = True
     rate_limit: Annotated[
         bool,
         Setting(
