@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import pytest
 
 from tests.store.conftest import LIMITS, Stage, open_room, said
@@ -9,6 +11,7 @@ from tests.store.people import ANN, BOB, EVE, GUS, OPERATOR, new_login, register
 from trichat.chat.ports import Store
 from trichat.core.accounts import Account, Ended, Key
 from trichat.core.errors import Refusal
+from trichat.core.events import RoomGone
 from trichat.core.names import RoomName, UserId
 from trichat.core.standing import Role
 from trichat.core.tokens import token_hash
@@ -150,7 +153,7 @@ async def test_one_login_or_all_are_ended(store: Store) -> None:
 
 async def test_of_nobody_nothing_is_changed(store: Store) -> None:
     admin = store.administration
-    for act in (
+    acts: list[Callable[[], Awaitable[object]]] = [
         lambda: admin.set_password(EVE, "a hash", operator=OPERATOR),
         lambda: admin.set_recovery(EVE, b"code", operator=OPERATOR),
         lambda: admin.set_active(EVE, False, operator=OPERATOR),
@@ -158,7 +161,8 @@ async def test_of_nobody_nothing_is_changed(store: Store) -> None:
         lambda: admin.end_logins(EVE, None, operator=OPERATOR),
         lambda: admin.add_key("b_1", EVE, b"hash", [], None, operator=OPERATOR),
         lambda: admin.erase(EVE, operator=OPERATOR),
-    ):
+    ]
+    for act in acts:
         with pytest.raises(Refusal) as refused:
             await act()
         assert refused.value.code == "no_such_user"
@@ -169,12 +173,13 @@ async def test_what_only_people_have_bots_cannot_get_and_keys_are_for_bots(store
     admin = store.administration
     await _add_bot(store)
     await register(store, ANN)
-    for act in (
+    acts: list[Callable[[], Awaitable[object]]] = [
         lambda: admin.set_password(BEEP, "a hash", operator=OPERATOR),
         lambda: admin.set_recovery(BEEP, b"code", operator=OPERATOR),
         lambda: admin.set_admin(BEEP, True, operator=OPERATOR),
         lambda: admin.add_key("b_1", ANN, b"hash", [], None, operator=OPERATOR),
-    ):
+    ]
+    for act in acts:
         with pytest.raises(Refusal) as refused:
             await act()
         assert refused.value.code == "bad_state"
@@ -203,6 +208,19 @@ async def test_rooms_are_listed_by_name(store: Store) -> None:
     ]  # fmt: skip
     assert [room.id for room in await store.administration.rooms(after="dev", limit=10)] == [lobby.id]
     assert len(await store.administration.rooms(after="", limit=1)) == 1
+
+
+async def test_a_room_of_any_kind_is_deleted_and_its_name_free(store: Store) -> None:
+    assert not await store.administration.delete_room(LOBBY, operator=OPERATOR)
+    old = await open_room(store)
+    await store.append([said(old)])
+    assert await store.administration.delete_room(LOBBY, operator=OPERATOR)
+    assert await store.append([said(old)]) == [RoomGone()]
+    assert await store.open_rooms([LOBBY], create=False) == {}
+    new = await open_room(store)
+    assert (new.head, new.id == old.id, new.epoch == old.epoch) == (0, False, False)
+    (entry,) = await store.administration.audit(before=None, limit=10)
+    assert (entry.actor, entry.actor_id, entry.act, entry.room) == (OPERATOR, None, "delete", LOBBY)
 
 
 async def test_the_audit_is_read_from_the_newest_on(store: Store) -> None:

@@ -301,6 +301,10 @@ class Administration(Protocol):
         """All rooms by name after `after`, of every kind; `role` is the server's (OWNER)."""
         ...
 
+    async def delete_room(self, name: RoomName, *, operator: str) -> bool:
+        """As `Governance.delete`, for a room of any kind; False when there is none of this name."""
+        ...
+
     async def add_key(
         self,
         key_id: str,

@@ -14,7 +14,7 @@ from psycopg import Rollback
 from trichat.core.account_names import skeleton
 from trichat.core.accounts import Account, AccountKind, AuditEntry, MyRoom
 from trichat.core.errors import Refusal
-from trichat.core.names import UserId, name_key
+from trichat.core.names import RoomName, UserId, name_key
 from trichat.core.standing import Role
 from trichat.store.connection import Connection
 from trichat.store.erased import ERASED
@@ -51,6 +51,22 @@ def rooms(connection: Connection, *, after: str, limit: int) -> list[MyRoom]:
         MyRoom(id=room_id, room=name, kind=kind, title=title, role=Role.OWNER, seq=seq)
         for room_id, name, kind, title, seq in connection.execute(_ROOMS, (after, limit))
     ]
+
+
+_DELETE_ROOM: Final = """
+    WITH gone AS (DELETE FROM trichat.rooms WHERE name = %s RETURNING id)
+    INSERT INTO trichat.dropped_rooms (room_id) SELECT id FROM gone RETURNING room_id
+"""
+_NOTE_ROOM: Final = "INSERT INTO trichat.audit (actor, act, room_id, room) VALUES (%s, 'delete', %s, %s)"
+
+
+def delete_room(connection: Connection, name: RoomName, *, operator: str) -> bool:
+    """The room is gone at once, its name free; its events are left for `tidying`."""
+    with durably(connection):
+        row = connection.execute(_DELETE_ROOM, (name,)).fetchone()
+        if row is not None:
+            connection.execute(_NOTE_ROOM, (operator, row[0], name))
+    return row is not None
 
 
 # accounts

@@ -15,7 +15,7 @@ from trichat.core.standing import Role, Scope, is_account
 from trichat.store import memory_personal
 from trichat.store.administration import demand_active, demand_kind, demand_no_bot, no_such_account
 from trichat.store.erased import ERASED
-from trichat.store.memory_state import MemoryState, StoredAudit, StoredKey, StoredUser
+from trichat.store.memory_state import MemoryState, StoredAudit, StoredKey, StoredRoom, StoredUser
 from trichat.store.personal_rows import SECTIONS
 
 
@@ -118,6 +118,18 @@ class MemoryAdministration:
             MyRoom(id=r.id, room=r.name, kind=r.rules.kind, title=r.rules.title, role=Role.OWNER, seq=r.head)
             for r in records[:limit]
         ]
+
+    async def delete_room(self, name: RoomName, *, operator: str) -> bool:
+        state = self._state
+        await state.begin()
+        room = state.rooms_by_name.pop(name, None)
+        if room is not None:
+            del state.rooms[room.id]
+            state.invites = [invite for invite in state.invites if invite.room_id != room.id]
+            state.reports = [stored for stored in state.reports if stored.room_id != room.id]
+            self._note(operator, "delete", room=room)
+        state.end()
+        return room is not None
 
     async def audit(self, *, before: int | None, limit: int) -> list[AuditEntry]:
         await self._state.begin()
@@ -246,7 +258,15 @@ class MemoryAdministration:
     def _say_ended(self, user_id: UserId, session_id: str | None) -> None:
         self._state.ended.append((self._state.now, Ended(user_id, session_id)))
 
-    def _note(self, operator: str, act: str, target: Account | None = None, reason: str = "") -> None:
+    def _note(
+        self,
+        operator: str,
+        act: str,
+        target: Account | None = None,
+        reason: str = "",
+        *,
+        room: StoredRoom | None = None,
+    ) -> None:
         state = self._state
         entry = AuditEntry(
             number=len(state.audit) + 1,
@@ -254,8 +274,9 @@ class MemoryAdministration:
             actor=operator,
             actor_id=None,
             act=act,
+            room=None if room is None else room.name,
             target=None if target is None else target.name,
             target_id=None if target is None else target.user_id,
             reason=reason,
         )
-        state.audit.append(StoredAudit(None, entry))
+        state.audit.append(StoredAudit(None if room is None else room.id, entry))

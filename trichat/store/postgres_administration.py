@@ -56,6 +56,9 @@ class PostgresAdministration:
     async def rooms(self, *, after: str, limit: int) -> list[MyRoom]:
         return await self._queries.call(administration.rooms, after=after, limit=limit)
 
+    async def delete_room(self, name: RoomName, *, operator: str) -> bool:
+        return await self._queries.call(administration.delete_room, name, operator=operator)
+
     async def audit(self, *, before: int | None, limit: int) -> list[AuditEntry]:
         return await self._queries.call(administration.audit, before=before, limit=limit)
 
