@@ -26,6 +26,7 @@ from trichat.core.chance import Chance
 from trichat.core.events import Draft, RoomRecord
 from trichat.core.limits import Limits
 from trichat.core.names import RoomName, UserId
+from trichat.core.standing import FOREVER
 from trichat.store import MemoryStore, open_postgres_store
 
 BINARIES: dict[str, Path] = {"embedded": embedded_binaries()}
@@ -115,7 +116,10 @@ def _age(url: str, seconds: float) -> None:
             aged = ", ".join(f"{time} = {time} - make_interval(secs => {seconds})" for time in times)
             if table == "standings":
                 ms = round(seconds * 1000)
-                aged = ", ".join(f"{time} = greatest(0, {time} - {ms})" for time in ("muted_until", "banned_until"))
+                aged = ", ".join(
+                    f"{time} = CASE {time} WHEN {FOREVER} THEN {time} ELSE greatest(0, {time} - {ms}) END"
+                    for time in ("muted_until", "banned_until")
+                )
             if aged:
                 connection.execute(f"UPDATE trichat.{table} SET {aged}".encode())
 
