@@ -32,14 +32,20 @@ class Crowd:
     def __init__(self, nodes: list[Node], nursery: trio.Nursery) -> None:
         self.nodes = nodes
         self._nursery = nursery
+        self._clients: list[Guest] = []
 
     async def connect(self, token: str, node: int) -> Guest:
         port = self.nodes[node].port
         assert port is not None
         client = Guest(await WireClient(await trio.open_tcp_stream("127.0.0.1", port)).shake_hands())
+        self._clients.append(client)
         self._nursery.start_soon(client.run)
         assert (await client.ask("auth", token=token))["type"] == "ok"
         return client
+
+    async def go(self) -> None:
+        for client in self._clients:
+            await client.drop()
 
 
 @asynccontextmanager
@@ -49,7 +55,9 @@ async def open_crowd(database_url: str, redis_url: str) -> AsyncIterator[Crowd]:
         open_node(database_url, redis_url, name="b") as b,
         trio.open_nursery() as nursery,
     ):
-        yield Crowd([a, b], nursery)
+        crowd = Crowd([a, b], nursery)
+        yield crowd
+        await crowd.go()
         nursery.cancel_scope.cancel(reason="the test is over")
 
 
