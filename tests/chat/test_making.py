@@ -8,11 +8,9 @@ import pytest
 from trio.testing import MockClock
 
 from tests.chat.guests import Chat, Guest, open_chat
-from tests.chat.persons import SOON_S, acts, changes, done, hears_of, id_of, make, make_private, person, quiet, refused
+from tests.chat.persons import SOON_S, changes, done, hears_of, id_of, make, make_private, person, quiet, refused
 from tests.nodes import LOOSE
-from trichat.chat.making import mute_in_direct_room
 from trichat.core.chance import Chance
-from trichat.core.events import Person
 from trichat.core.names import RoomName, UserId, direct_room_name
 from trichat.store.memory import MemoryStore
 from trichat.store.memory_accounts import MemoryAccounts
@@ -302,23 +300,44 @@ async def test_who_is_blocked_while_they_open_a_direct_room_cannot_write_there(
 
 
 async def test_whom_one_blocks_is_muted_in_the_direct_room_until_unblocked(autojump_clock: MockClock) -> None:
+    async with open_chat(nodes=2) as chat:
+        ann, bob = await two(chat)
+        room = (await ann.ask("direct", user="bob"))["room"]
+        await bob.join(room)
+        await quiet()
+        assert (await ann.ask("block", user="bob"))["type"] == "ok"
+        await hears_of(bob, room, "muted", "bob")
+        assert await refused(bob, "send", room=room, text="psst") == ("forbidden", "room")
+        assert await refused(bob, "unmute", room=room, user="bob") == ("bad_field", "user")
+        assert (await ann.ask("unblock", user="bob"))["type"] == "ok"
+        await hears_of(bob, room, "unmuted", "bob")
+        await bob.say(room, "psst")
+
+
+async def test_a_block_that_the_store_failed_is_repeated_to_its_end(autojump_clock: MockClock) -> None:
+    """The block may be there and the mute not."""
     async with open_chat() as chat:
         ann, bob = await two(chat)
         room = (await ann.ask("direct", user="bob"))["room"]
         await bob.join(room)
-        session = next(one for one in chat.node.hub.sessions if one.user == "ann")
-        await quiet()
-        await mute_in_direct_room(session, Person("bob", id_of(bob)), muted=True)
-        await hears_of(bob, room, "muted", "bob")
-        assert (await bob.ask("send", room=room, text="psst"))["code"] == "forbidden"
-        await mute_in_direct_room(session, Person("bob", id_of(bob)), muted=False)
-        await bob.say(room, "psst")
-        assert acts(bob, room) == [("muted", "bob"), ("unmuted", "bob")]
+        await chat.store.accounts.block(id_of(ann), id_of(bob), most=10)
+        assert (await ann.ask("block", user="bob"))["type"] == "ok"
+        assert await refused(bob, "send", room=room, text="psst") == ("forbidden", "room")
+
+
+async def test_whom_one_blocks_after_leaving_the_direct_room_is_muted_there(autojump_clock: MockClock) -> None:
+    async with open_chat() as chat:
+        ann, bob = await two(chat)
+        room = (await ann.ask("direct", user="bob"))["room"]
+        await ann.join(room)
+        await bob.join(room)
+        await ann.ask("leave", room=room)
+        await ann.ask("block", user="bob")
+        assert await refused(bob, "send", room=room, text="psst") == ("forbidden", "room")
 
 
 async def test_blocking_somebody_without_a_direct_room_makes_none(autojump_clock: MockClock) -> None:
     async with open_chat() as chat:
         ann, bob = await two(chat)
-        session = next(one for one in chat.node.hub.sessions if one.user == "ann")
-        await mute_in_direct_room(session, Person("bob", id_of(bob)), muted=True)
+        await ann.ask("block", user="bob")
         assert direct_room_name(id_of(ann), id_of(bob)) not in chat.store.rooms_by_name

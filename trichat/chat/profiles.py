@@ -9,6 +9,7 @@ from msgspec import UNSET, structs
 
 from trichat.chat.accounts import demand_person
 from trichat.chat.governed import no_such_user
+from trichat.chat.making import mute_in_direct_room
 from trichat.chat.session import Session
 from trichat.core.accounts import ProfileFields
 from trichat.core.commands_people import Block, Blocks, Profile, Unblock, Whois
@@ -75,6 +76,7 @@ async def block(session: Session, command: Block) -> None:
     most = hub.limits.blocks
     if not await hub.store.accounts.block(account.user_id, other.user_id, most=most):
         raise Refusal("limit_reached", f"you have blocked {most} people; unblock somebody first")
+    await mute_in_direct_room(session, other, muted=True)
     session.reply(Ok(id=command.id, for_="block", user=other.user, user_id=other.user_id))
 
 
@@ -83,6 +85,7 @@ async def unblock(session: Session, command: Unblock) -> None:
     account = demand_person(session)
     other = await _find_other(session, command.user)
     await session.hub.store.accounts.unblock(account.user_id, other.user_id)
+    await mute_in_direct_room(session, other, muted=False)
     session.reply(Ok(id=command.id, for_="unblock", user=other.user, user_id=other.user_id))
 
 
