@@ -49,6 +49,10 @@ class Peer:
     async def reply(self, to: Mapping[str, Any], kind: str, **fields: Any) -> None:
         await self.say(kind, id=to["id"], **fields)
 
+    async def answer(self, to: Mapping[str, Any], reply: Frame) -> None:
+        """As `reply`, with a whole frame."""
+        await self._websocket.send_message(msgspec.json.encode({**reply, "id": to["id"]}).decode())
+
     async def refuse(self, to: Mapping[str, Any], code: str, *, temporary: bool = False, **fields: Any) -> None:
         await self.reply(to, "error", code=code, message=f"{code} it is", temporary=temporary, **fields)
 
@@ -73,6 +77,18 @@ class Peer:
         command = await self.expect("auth")
         assert command["token"] == "t1"
         await self.reply(command, "ok", for_="auth", user=user, user_id="g_1")
+
+    async def let_in(self, kind: str, token: str | None = "u.1", user: str = "ann") -> Frame:
+        """Welcome a client that becomes an account by `kind`: login, register, or auth (which gives no token)."""
+        await self.welcome(user="guest-new", token="g.1")
+        command = await self.expect(kind)
+        given = {} if token is None or kind == "auth" else {"token": token}
+        await self.reply(command, "ok", for_=kind, user=user, user_id="u_1", **given)
+        return {name: value for name, value in command.items() if name not in ("type", "id")}
+
+    async def say_member(self, seq: int, user: str, change: str, *, room: str = "lobby", **more: Any) -> None:
+        """A `member` event by ann, about the account `user`."""
+        await self.say(**happening(seq, "member", room, user=user, user_id=f"u_{user}", change=change, **more))
 
     async def let_join(self, head: int = 0, epoch: str = "k1") -> Frame:
         command = await self.expect("join")
@@ -163,6 +179,12 @@ def event(seq: int, text: str = "", room: str = "lobby", cid: str | None = None)
         "ts": "2026-11-24T05:50:00.123Z",
     }
     return frame | {"text": text or f"text {seq}"} | ({"cid": cid} if cid else {})
+
+
+def happening(seq: int, kind: str, room: str = "lobby", **body: Any) -> Frame:
+    """An event by ann that is no message, as the server pushes it."""
+    envelope = {"room": room, "seq": seq, "from_": "ann", "from_id": "u_ann", "ts": "2026-11-24T05:50:00.123Z"}
+    return {"kind": kind, **envelope, **body}
 
 
 def listed(*frames: Frame) -> list[Frame]:

@@ -2,94 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
-import io
 import os
 import pty
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import pytest
 import trio
 
-from tests.client.fake_server import FakeServer, Frame, Peer, event, listed
-from trichat.cli.chat import add_parser, chat
+from tests.client.fake_server import FakeServer, Peer, event, listed
+from tests.client.terminal import LIVENESS_S, Open, acknowledge, let_in
 from trichat.cli.lines import Lines
-from trichat.cli.screen import Screen, visible
-
-LIVENESS_S = 10.0
-
-
-class Terminal:
-    """A chat's input and output, in a test's hands."""
-
-    def __init__(self, *arguments: str, token_file: Path | None = None) -> None:
-        parser = argparse.ArgumentParser()
-        add_parser(parser.add_subparsers())
-        kept = [] if token_file is None else ["--token-file", str(token_file)]
-        self.arguments = parser.parse_args(["chat", *arguments, *kept])
-        self._out, self._err = io.StringIO(), io.StringIO()
-        self._fd, self._typing = os.pipe()
-
-    async def chat(self) -> int:
-        with trio.fail_after(LIVENESS_S):
-            screen = Screen(self._out, self._err, color=False)
-            return await chat(self.arguments, screen, Lines(self._fd))
-
-    def type(self, text: str) -> None:
-        os.write(self._typing, text.encode())
-
-    def end(self) -> None:
-        """Ctrl-D."""
-        if self._typing >= 0:
-            os.close(self._typing)
-        self._typing = -1
-
-    def close(self) -> None:
-        self.end()
-        os.close(self._fd)
-
-    @property
-    def shown(self) -> list[str]:
-        """The lines on standard output, without their time."""
-        return [line[6:] for line in self._out.getvalue().splitlines()]
-
-    @property
-    def noticed(self) -> list[str]:
-        return self._err.getvalue().splitlines()
-
-
-Open = Callable[..., Terminal]
-
-
-@pytest.fixture
-def terminal() -> Iterator[Open]:
-    opened: list[Terminal] = []
-
-    def make(*arguments: str, token_file: Path | None = None) -> Terminal:
-        opened.append(Terminal(*arguments, token_file=token_file))
-        return opened[-1]
-
-    yield make
-    for one in opened:
-        one.close()
-
-
-async def let_in(peer: Peer, name: str, *history: Frame, head: int = 0) -> None:
-    await peer.greet(name)
-    await peer.let_join(head=head)
-    command = await peer.expect("history")
-    await peer.reply(command, "history", room="lobby", messages=listed(*history), more=False)
-
-
-async def acknowledge(peer: Peer, seq: int, text: str) -> None:
-    command = await peer.expect("send")
-    assert command["text"] == text
-    await peer.reply(command, "ack", room="lobby", seq=seq, cid=command["cid"])
-    await peer.say_event(seq, text)
+from trichat.cli.screen import visible
 
 
 async def test_a_line_at_the_end_of_a_pipe_is_sent_and_the_chat_is_done(nursery: trio.Nursery, terminal: Open) -> None:

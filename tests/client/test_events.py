@@ -393,21 +393,6 @@ async def test_status_and_warnings_are_told_and_the_unknown_is_ignored(nursery: 
         assert await next_of(client, 3) == [first(), StatusChanged("degraded"), warned]
 
 
-async def test_a_room_left_elsewhere_is_told(nursery: trio.Nursery) -> None:
-    async def script(peer: Peer) -> None:
-        await peer.greet()
-        await peer.let_join(head=1)
-        await peer.say("left", room="lobby")
-        await peer.say_event(2)
-        await peer.say("status", fanout="ok")
-        await peer.stay()
-
-    async with open_client(URL, connect=FakeServer(nursery, script).connect) as client:
-        await client.join("lobby")
-        lost = RoomLost("lobby", "left", "left by another connection")
-        assert await next_of(client, 3) == [first(), lost, StatusChanged("ok")]
-
-
 async def test_the_socket_is_not_read_while_nobody_takes_events(
     nursery: trio.Nursery, autojump_clock: MockClock
 ) -> None:

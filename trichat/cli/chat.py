@@ -10,24 +10,27 @@ import sys
 from collections import deque
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, assert_never
 
 import trio
 
 from trichat.cli.lines import Lines
+from trichat.cli.login import Login, add_arguments, ask_on_terminal, read_login
 from trichat.cli.screen import Screen, wants_color
+from trichat.cli.wording import in_words, out_of
 from trichat.client import (
     Client,
     ClientError,
     ClientEvent,
     Connected,
     Disconnected,
+    Expiring,
     GapEvent,
     GapFilled,
     LogReset,
     Refused,
     RoomEvent,
+    RoomLeft,
     RoomLost,
     StatusChanged,
     Warned,
@@ -58,8 +61,7 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     parser.add_argument("url", metavar="URL", help="the server: ws://localhost:8080/ws, or just localhost:8080")
     parser.add_argument("room", metavar="ROOM", help="the room's name, such as lobby")
-    parser.add_argument("--name", help="how you want to be called; without it you get a name")
-    parser.add_argument("--token-file", type=Path, metavar="FILE", help="who you are is kept here, for the next time")
+    add_arguments(parser)
     parser.add_argument(
         "--history", type=_count, default=20, metavar="N", help="earlier messages to show (%(default)s)"
     )
@@ -72,13 +74,18 @@ def run(arguments: argparse.Namespace) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8
     screen = Screen(sys.stdout, sys.stderr, color=wants_color(sys.stdout, refused=arguments.no_color))
-    code = trio.run(chat, arguments, screen, Lines(0))
+    try:
+        login = read_login(arguments, os.environ, ask_on_terminal)
+    except (ValueError, OSError) as error:
+        screen.error(str(error))
+        return 1
+    code = trio.run(chat, arguments, login, screen, Lines(0))
     if screen.broken:  # or Python would try once more to write at its exit, and complain
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return code
 
 
-async def chat(arguments: argparse.Namespace, screen: Screen, lines: Lines) -> int:
+async def chat(arguments: argparse.Namespace, login: Login, screen: Screen, lines: Lines) -> int:
     """The whole session; returns the exit code. Ctrl-C ends it at any point."""
     code = 1
     with trio.open_signal_receiver(signal.SIGINT) as interrupts:
@@ -93,20 +100,38 @@ async def chat(arguments: argparse.Namespace, screen: Screen, lines: Lines) -> i
                     scope.cancel(reason="Ctrl-C")
 
             nursery.start_soon(watch)
-            code = await _converse(arguments, screen, lines)
+            code = await _converse(arguments, login, screen, lines)
             scope.cancel(reason="the session is over")
     return code
 
 
-async def _converse(arguments: argparse.Namespace, screen: Screen, lines: Lines) -> int:
+async def _converse(arguments: argparse.Namespace, login: Login, screen: Screen, lines: Lines) -> int:
     try:
-        token = _read_token(arguments.token_file)
-        async with open_client(arguments.url, name=arguments.name, token=token) as client:
-            _keep_token(arguments.token_file, token, client.token)
-            return await Conversation(client, arguments.room, screen).run(lines, arguments.history)
+        async with open_client(
+            arguments.url,
+            name=login.name,
+            password=login.password,
+            register=login.register,
+            code=login.code,
+            token=login.token,
+            device="trichat chat",
+        ) as client:
+            login.check(client.user)
+            try:
+                login.keep(client.token)
+                return await Conversation(client, arguments.room, screen).run(lines, arguments.history)
+            finally:
+                login.keep(client.token)  # we may have had to log in anew
+    except Refused as refusal:
+        screen.error(f"{refusal}{login.hint(refusal)}")
+        return 1
     except (ClientError, ValueError, OSError) as error:
         screen.error(str(error))
         return 1
+
+
+class Out(ClientError):
+    """We are not in the room any more."""
 
 
 class Conversation:
@@ -119,6 +144,7 @@ class Conversation:
         self._shown = 0  # the last seq on the screen
         self._moved = trio.Event()
         self._refused = False
+        self._our_change: str | None = None  # the last one of our own membership
         self._ending: ClientError | None = None
 
     async def run(self, lines: Lines, history: int) -> int:
@@ -175,8 +201,7 @@ class Conversation:
     def _show_event(self, event: ClientEvent) -> None:
         match event:
             case RoomEvent():
-                if event.seq > self._shown:
-                    self._show(event.data)
+                self._show_room_event(event)
             case Connected():
                 if event.again:
                     self._screen.notice(f"connected again, to {event.node}")
@@ -190,6 +215,10 @@ class Conversation:
                 self._screen.notice("the room was restored or made anew; some messages may be gone")
             case RoomLost():
                 raise Refused(event.code, event.message)
+            case RoomLeft():
+                raise Out(out_of(event.room, self._our_change))
+            case Expiring():
+                self._screen.notice(f"your token ends in {event.in_ms / 1000:.0f} s, and this chat with it")
             case Warned():
                 self._screen.notice(event.message)
             case GapEvent() | GapFilled():
@@ -197,8 +226,19 @@ class Conversation:
             case _:
                 assert_never(event)
 
+    def _show_room_event(self, event: RoomEvent) -> None:
+        if event.seq <= self._shown:
+            return
+        if event.kind == "message":
+            self._show(event.data)
+            return
+        self._screen.happening(event.ts, in_words(event))
+        if event.member is not None and event.member.user_id == self._client.user_id:
+            self._our_change = event.member.change
+        self._show_up_to(event.seq)
+
     def _show(self, frame: Mapping[str, Any]) -> None:
-        self._screen.event(frame, own=frame.get("from_id") == self._client.user_id)
+        self._screen.message(frame, own=frame.get("from_id") == self._client.user_id)
         self._show_up_to(frame["seq"])
 
     def _show_up_to(self, seq: int) -> None:
@@ -212,14 +252,3 @@ def _count(text: str) -> int:
     if not 0 <= count <= _MOST_HISTORY:
         raise argparse.ArgumentTypeError(f"a number from 0 to {_MOST_HISTORY}")
     return count
-
-
-def _read_token(path: Path | None) -> str | None:
-    return path.read_text().strip() or None if path is not None and path.exists() else None
-
-
-def _keep_token(path: Path | None, old: str | None, new: str | None) -> None:
-    """Write a new token where only its owner can read it."""
-    if path is not None and new is not None and new != old:
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(f"{new}\n")

@@ -35,10 +35,15 @@ class Screen:
         self.broken = False
         self.on_broken: Callable[[], None] = lambda: None  # nobody reads our output any more
 
-    def event(self, frame: Mapping[str, Any], *, own: bool) -> None:
-        """An event of the log, or a message of a page, as one line."""
+    def message(self, frame: Mapping[str, Any], *, own: bool) -> None:
+        """A message, of the log or of a page, as one line."""
         user = self._painted(str(frame.get("from", "?")), _OWN if own else _OTHERS)
-        self._print(self._out, f"{_clock(str(frame.get('ts', '')))} {user}{_said(frame)}")
+        text = "(deleted)" if frame.get("deleted") else visible(str(frame.get("text", "")))
+        self._print(self._out, f"{_clock(str(frame.get('ts', '')))} {user}: {text}")
+
+    def happening(self, ts: str, text: str) -> None:
+        """Another event of the log, in words."""
+        self._print(self._out, f"{_clock(ts)} {self._painted(f'— {text}', _FAINT)}")
 
     def notice(self, text: str) -> None:
         """What is no message: about the connection, or an error."""
@@ -63,17 +68,6 @@ def _shown(c: str) -> str:
     if unicodedata.category(c) in _ESCAPED and c not in _JOINERS:
         return c.encode("unicode_escape").decode()
     return c
-
-
-def _said(frame: Mapping[str, Any]) -> str:
-    if frame.get("deleted"):
-        return ": (deleted)"
-    if frame.get("type") == "message":
-        return f": {visible(str(frame.get('text', '')))}"
-    if frame.get("type") == "member":
-        return f" * {visible(str(frame.get('user', '')))} {visible(str(frame.get('change', '')))}"
-    details = [str(frame[name]) for name in ("target", "emoji", "text") if name in frame]
-    return f" * {visible(' '.join([str(frame.get('type')), *details]))}"
 
 
 def _clock(ts: str) -> str:

@@ -8,37 +8,38 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Final
 
-import msgspec
 import trio
 
 from trichat.client.address import parse_address
 from trichat.client.errors import Ended, Refused
 from trichat.client.events import ClientEvent, room_event
+from trichat.client.governing import Governing
 from trichat.client.identity import Identity
 from trichat.client.link import Link
+from trichat.client.moderating import Moderating
 from trichat.client.options import ClientOptions
-from trichat.client.replies import EventsPage, HistoryPage, Sent
+from trichat.client.people import People
+from trichat.client.replies import EventsPage, HistoryPage, RoomsPage, Sent
 from trichat.client.state import ClientState
 from trichat.client.wire import open_stream
 from trichat.core.chance import Chance
-from trichat.core.replies import Joined, MembersPage, RoomsPage
+from trichat.core.replies import Joined, MembersPage
 
 #: Commands that can be given again after a lost connection without doing harm. Others need a `cid` for that.
-REPEATABLE: Final = frozenset({"join", "leave", "history", "events", "rooms", "members", "ping", "help"})
-_CID_CHARS: Final = 20  # 100 random bits
+REPEATABLE: Final = frozenset({
+    "join", "leave", "history", "events", "rooms", "members", "ping", "help", "auth", "rename", "profile", "whois",
+    "sessions", "logout", "block", "unblock", "blocks", "room", "direct", "invites", "accept", "roster", "bans",
+    "report", "reports", "audit",
+})  # fmt: skip
 
 
-class Client:
+class Client(Governing, Moderating, People):
     """One person's link to the chat, over any number of connections. Made by `open_client`.
 
     Calls may be made by many tasks at once; each returns when the server has answered. A call that meets a
-    lost connection or a temporary error is repeated until it is answered or cancelled. All raise Refused when
-    the final answer is no, and Ended when the client is over.
+    lost connection or a temporary error is repeated until it is answered or cancelled; those that must not be
+    repeated say so. All raise Refused when the final answer is no, and Ended when the client is over.
     """
-
-    def __init__(self, state: ClientState, link: Link) -> None:
-        self._state = state
-        self._link = link
 
     @property
     def user(self) -> str | None:
@@ -86,11 +87,19 @@ class Client:
 
         Raises Refused, `bad_position` with `frame["head"]` when the position is not of this log.
         """
-        return msgspec.convert(await self._ask("join", room=room, since=since, epoch=epoch), Joined)
+        return await self._get(Joined, "join", room=room, since=since, epoch=epoch)
 
     async def leave(self, room: str) -> None:
-        """Hear the room no more."""
-        await self._ask("leave", room=room)
+        """Hear the room no more; an account is no member any more either. No event tells of it."""
+        heard = self.position(room) is not None
+        with self._state.rooms.leaving(room):
+            try:
+                await self._ask("leave", room=room)
+            except Refused as refusal:
+                # out of it all the same: removed meanwhile, or the answer to an earlier attempt was lost
+                if refusal.code != "not_joined" or not heard:
+                    raise
+                self._state.rooms.leave(room)
 
     async def send(self, room: str, text: str, cid: str | None = None) -> Sent:
         """Say something in a joined room; returns when it is committed.
@@ -99,7 +108,7 @@ class Client:
         this is cancelled, it may or may not have been sent.
         """
         self._check_length(text)
-        cid = cid or self._state.chance.label(_CID_CHARS)
+        cid = cid or self._new_cid()
         reply = await self._ask("send", room=room, text=text, cid=cid)
         return Sent(reply["seq"], cid, reply.get("dup", False))
 
@@ -113,8 +122,8 @@ class Client:
         limit: int | None = None,
     ) -> HistoryPage:
         """A page of messages; the latest when no place is given."""
-        reply = await self._ask("history", room=room, before=before, after=after, around=around, limit=limit)
-        return msgspec.convert(reply, HistoryPage)
+        place = {"before": before, "after": after, "around": around}
+        return await self._get(HistoryPage, "history", room=room, limit=limit, **place)
 
     async def events_page(self, room: str, since: int, limit: int | None = None) -> EventsPage:
         """A page of the room's log, of what followed `since`."""
@@ -122,12 +131,12 @@ class Client:
         return EventsPage([room_event(event) for event in reply["events"]], reply["more"])
 
     async def rooms(self, after: str | None = None, limit: int | None = None) -> RoomsPage:
-        """The rooms there are, by name, after the name `after`."""
-        return msgspec.convert(await self._ask("rooms", after=after, limit=limit), RoomsPage)
+        """The public rooms there are, by name, after the name `after`."""
+        return await self._get(RoomsPage, "rooms", after=after, limit=limit)
 
     async def members(self, room: str, after: str | None = None, limit: int | None = None) -> MembersPage:
         """Who is connected to the room, by name, after the name `after`."""
-        return msgspec.convert(await self._ask("members", room=room, after=after, limit=limit), MembersPage)
+        return await self._get(MembersPage, "members", room=room, after=after, limit=limit)
 
     async def ping(self) -> None:
         """Returns when the server has answered."""
@@ -152,16 +161,16 @@ class Client:
         if isinstance(limit, int) and len(text.encode()) > limit:
             raise Refused("too_long", f"text has more than {limit} bytes of UTF-8; say it in parts", "text")
 
-    async def _ask(self, kind: str, **fields: object) -> Mapping[str, Any]:
-        given = {name: value for name, value in fields.items() if value is not None}
-        return await self._state.ask({"type": kind, **given}, repeatable=True)
-
 
 @asynccontextmanager
 async def open_client(
     url: str | Sequence[str],
     *,
     name: str | None = None,
+    password: str | None = None,
+    register: bool = False,
+    code: str | None = None,
+    device: str | None = None,
     token: str | None = None,
     chance: Chance | None = None,
     connect: Callable[[], Awaitable[trio.abc.Stream]] | None = None,
@@ -170,13 +179,24 @@ async def open_client(
 ) -> AsyncIterator[Client]:
     """A client that is connected, and stays so until the block is left.
 
-    `url` may be several: each new connection goes to the next one. `name` is taken as a guest, `token` brings an
-    earlier guest back. `connect` gives streams in place of TCP. Raises ValueError for an `url` that is none,
-    Unreachable when no first connection can be made, Refused when the name or the token is.
+    `url` may be several: each new connection goes to the next one. `connect` gives streams in place of TCP.
+
+    Who we are: a guest, called `name` if it is given; or with a `password` the account `name`, which `register` makes
+    first unless it is there and the password is its own. The token that we get brings us back on later connections, and
+    `token` is such a one of earlier days, a bot's key, or a token of another site: it is tried first, and the password
+    when it is refused. `code` is the second factor's, `device` what our list of sessions is to call this one.
+
+    Raises ValueError for an `url` that is none, Unreachable when no first connection can be made, Refused when the
+    name, the token or the password is: `unauthenticated` with the field `code` asks for `code`.
     """
+    if password is None and (register or code is not None):
+        raise ValueError("register and code go with a password")
+    if password is not None and name is None:
+        raise ValueError("a password goes with a name")
+    identity = Identity(name, token, password=password, register=register, code=code, device=device)
     addresses = [parse_address(one) for one in ([url] if isinstance(url, str) else url)]
     nodes = [(address, connect or partial(open_stream, address, ssl_context)) for address in addresses]
-    state = ClientState(Identity(name, token), options, chance or Chance())
+    state = ClientState(identity, options, chance or Chance())
     link = Link(nodes, state)
     failure: BaseException | None = None
     async with trio.open_nursery() as nursery:

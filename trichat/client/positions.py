@@ -47,6 +47,11 @@ class RoomPosition(Generic[E]):
         return self.seq < self._until
 
     @property
+    def newest(self) -> int:
+        """The last number of which we know: handed on, held, or of the hole."""
+        return self._newest if self.filling else self.seq
+
+    @property
     def hole_end(self) -> int:
         return self._until
 
@@ -68,7 +73,7 @@ class RoomPosition(Generic[E]):
 
     def open_hole(self, first: int, last: int) -> Verdict:
         """The server left out `first` … `last`. HELD: page them; REPEAT: we have them; HOLE: more is missing."""
-        newest = self._newest if self.filling else self.seq
+        newest = self.newest
         if first > newest + 1:
             return Verdict.HOLE
         if last <= newest:
@@ -78,7 +83,7 @@ class RoomPosition(Generic[E]):
         return Verdict.HELD
 
     def skip(self, last: int) -> None:
-        """The hole up to `last` is the application's own affair."""
+        """What comes up to `last` is not handed on."""
         if last > self.seq:
             self._log = RoomLog(last)
 

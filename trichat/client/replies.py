@@ -8,6 +8,8 @@ from typing import Any
 from msgspec import Struct
 
 from trichat.client.events import RoomEvent
+from trichat.core.events import ListedRoom
+from trichat.core.replies import ListedMine
 
 
 class Sent(Struct, frozen=True):
@@ -16,6 +18,31 @@ class Sent(Struct, frozen=True):
     seq: int
     cid: str
     dup: bool
+
+
+class Changed(Struct, frozen=True):
+    """The change is committed as the event `seq`; or nothing was to be changed, and `seq` is the room's head.
+
+    `dup`: an earlier attempt with this `cid` had been.
+    """
+
+    seq: int
+    cid: str
+    dup: bool
+
+
+class RoomsPage(Struct, frozen=True):
+    """Public rooms, by name."""
+
+    rooms: list[ListedRoom]
+    more: bool
+
+
+class MyRoomsPage(Struct, frozen=True):
+    """The rooms that we are a member of, by name."""
+
+    rooms: list[ListedMine]
+    more: bool
 
 
 class HistoryPage(Struct, frozen=True):

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
 
 import trio
 
 from trichat.client.errors import OutOfOrder, Refused
-from trichat.client.events import GapEvent, GapFilled, LogReset, RoomEvent, RoomLost, room_event
+from trichat.client.events import GapEvent, GapFilled, LogReset, RoomEvent, RoomLeft, RoomLost, room_event
 from trichat.client.inbox import Inbox
 from trichat.client.options import ClientOptions
 from trichat.client.positions import RoomPosition, Verdict
 
 Frame = Mapping[str, Any]
 ReadPage = Callable[[str, int], Awaitable[list[RoomEvent]]]
+
+#: What is said of a page that we may not see any more.
+_UNREADABLE: Final = frozenset({"forbidden", "no_such_room", "not_joined"})
 
 
 class Rooms:
@@ -27,6 +31,8 @@ class Rooms:
         self._options = options
         self._inbox = inbox
         self._positions: dict[str, RoomPosition[RoomEvent]] = {}
+        self._removed: set[str] = set()  # rooms that we were taken out of, while a hole before that is paged
+        self._leaving: set[str] = set()  # rooms that we leave by our own wish
         self._holes_open = trio.Event()
         self.repeats = 0  # events that came again and were dropped
 
@@ -42,6 +48,8 @@ class Rooms:
     def joined(self, frame: Frame, since: int | None) -> None:
         """We hear the room: from `since`, else from the head that is named. A known room stays as it is."""
         name = frame["room"]
+        if name in self._removed:
+            self._end(self._positions[name])
         if name not in self._positions:
             self._hear(name, frame["epoch"], frame["seq"] if since is None else since)
 
@@ -59,6 +67,9 @@ class Rooms:
         if position is None:
             return
         first, last = frame["from"], frame["to"]
+        if frame.get("hidden") and not position.filling:  # it comes before all events
+            self._skip_hidden(position, first, last)
+            return
         verdict = position.open_hole(first, last)
         if verdict is Verdict.HOLE:
             raise OutOfOrder(position.room, position.seq + 1, first)
@@ -78,15 +89,34 @@ class Rooms:
 
     def lose(self, room: str, code: str, message: str) -> None:
         """The room is not heard any more."""
-        if self._positions.pop(room, None) is not None:
+        if self._forget(room) and room not in self._leaving:
             self._inbox.put(RoomLost(room, code, message))
 
+    def removed(self, room: str) -> None:
+        """The server has taken us out of the room, after the last event that we get of it."""
+        position = self._positions.get(room)
+        if position is not None and position.filling:
+            self._removed.add(room)  # what was held is handed on first
+        elif position is not None:
+            self._end(position)
+
     def leave(self, room: str) -> None:
-        """As `lose`, on our own wish: no event tells of it."""
-        self._positions.pop(room, None)
+        """The room is not heard any more, on our own wish: no event tells of it."""
+        self._forget(room)
+
+    @contextmanager
+    def leaving(self, room: str) -> Iterator[None]:
+        """While we ask to leave the room: whatever else ends it meanwhile is our own wish too."""
+        self._leaving.add(room)
+        try:
+            yield
+        finally:
+            self._leaving.discard(room)
 
     def disconnected(self) -> None:
         """The holes are forgotten with the connection: the next one tells of them anew."""
+        for room in list(self._removed):
+            self._end(self._positions[room])
         for position in self._positions.values():
             position.close_hole()
 
@@ -105,7 +135,14 @@ class Rooms:
         first = position.seq + 1
         while self._is_filling(position):
             if position.missing:
-                await self._fill_page(position, await read_page(position.room, position.seq))
+                try:
+                    page = await read_page(position.room, position.seq)
+                except Refused as refusal:
+                    if refusal.code not in _UNREADABLE:
+                        raise
+                    self._give_up(position)
+                    continue
+                await self._fill_page(position, page)
                 if not position.missing and self._is_filling(position):
                     self._inbox.put(GapFilled(position.room, first, position.hole_end))
                 continue
@@ -113,6 +150,34 @@ class Rooms:
             held = position.next_held()
             if held is not None:
                 self._inbox.put(held)
+        if position.room in self._removed and self._positions.get(position.room) is position:
+            self._end(position)
+
+    def _give_up(self, position: RoomPosition[RoomEvent]) -> None:
+        """The hole may not be read any more. What is held came to us by right; and whether more comes, is told us."""
+        first, last = position.seq + 1, position.hole_end
+        position.skip(last)
+        self._inbox.put(GapEvent(position.room, first, last, 0, hidden=True))
+
+    def _skip_hidden(self, position: RoomPosition[RoomEvent], first: int, last: int) -> None:
+        if first > position.seq + 1:
+            raise OutOfOrder(position.room, position.seq + 1, first)
+        position.skip(last)
+        if not self._options.fill_gaps:
+            self._inbox.put(GapEvent(position.room, first, last, 0, hidden=True))
+
+    def _end(self, position: RoomPosition[RoomEvent]) -> None:
+        """We were taken out of the room, and what is still missing will not come."""
+        if position.newest > position.seq:
+            self._inbox.put(GapEvent(position.room, position.seq + 1, position.newest, 0, hidden=True))
+        self._forget(position.room)
+        if position.room not in self._leaving:
+            self._inbox.put(RoomLeft(position.room))
+
+    def _forget(self, room: str) -> bool:
+        """Whether we heard it."""
+        self._removed.discard(room)
+        return self._positions.pop(room, None) is not None
 
     async def _fill_page(self, position: RoomPosition[RoomEvent], page: list[RoomEvent]) -> None:
         if not page:  # the log ends before an event of which we were told

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import trio
 
 from trichat.client.connection import Connection
 from trichat.client.errors import ClientError, OutOfOrder, Refused
-from trichat.client.events import Connected, RoomEvent, StatusChanged, Warned, room_event
+from trichat.client.events import Connected, Expiring, RoomEvent, StatusChanged, Warned, room_event
 from trichat.client.requests import retry_after_s
 from trichat.client.state import ClientState, may_retry, refused
 
@@ -52,7 +54,8 @@ class Session:
         with trio.move_on_after(self._state.options.connect_s) as limit:
             try:
                 await self._welcomed.wait()
-                await self._state.identity.establish(self._state.welcome, self._ask)
+                identify = partial(self._ask, patience_s=self._state.options.connect_s)
+                await self._state.identity.establish(self._state.welcome, identify)
                 self._announce()
             except Refused as refusal:
                 self._fail(refusal)
@@ -71,14 +74,17 @@ class Session:
         node = str(state.welcome.get("node", ""))
         state.inbox.put(Connected(self._url, node, state.identity.user, again=state.connections > 1))
 
-    async def _ask(self, fields: Frame) -> Frame:
-        """A command of this connection's beginning, repeated while its error is temporary. Raises Refused."""
+    async def _ask(self, fields: Frame, patience_s: float = math.inf) -> Frame:
+        """A command of this connection's beginning, repeated while its error is temporary.
+
+        Raises Refused, also when the server wants us to wait longer than `patience_s`, as after many wrong passwords.
+        """
         delays = self._state.patience()
         while True:
             reply = await self._state.requests.post_now(self._connection.post, fields).wait()
             if reply.get("type") != "error":
                 return reply
-            if not may_retry(reply, repeatable=True):
+            if not may_retry(reply, repeatable=True) or retry_after_s(reply) > patience_s:
                 raise refused(reply)
             await trio.sleep(max(delays.next(), retry_after_s(reply)))
 
@@ -148,6 +154,8 @@ class Session:
             case "welcome":
                 self._state.welcome = frame
                 self._welcomed.set()
+            case "expiring":
+                self._state.inbox.put(Expiring(int(frame["in_ms"])))
             case "status":
                 self._state.inbox.put(StatusChanged(str(frame["fanout"])))
             case "warning":
@@ -163,7 +171,7 @@ class Session:
         if asked:
             self._state.rooms.leave(room)
         else:
-            self._state.rooms.lose(room, "left", "left by another connection")
+            self._state.rooms.removed(room)
 
     def _error_push(self, frame: Frame) -> None:
         if "room" in frame:
