@@ -13,7 +13,7 @@ import trio
 from tests.client.fake_server import Frame, Peer, listed
 from trichat.cli.chat import add_parser, chat
 from trichat.cli.lines import Lines
-from trichat.cli.login import read_login
+from trichat.cli.login import Login, read_login
 from trichat.cli.screen import Screen
 
 LIVENESS_S = 10.0
@@ -35,8 +35,11 @@ class Terminal:
         self._out, self._err = io.StringIO(), io.StringIO()
         self._fd, self._typing = os.pipe()
 
+    def login(self) -> Login:
+        return read_login(self.arguments, self._environ, self._ask)
+
     async def chat(self) -> int:
-        login = read_login(self.arguments, self._environ, self._ask)
+        login = self.login()
         with trio.fail_after(LIVENESS_S):
             screen = Screen(self._out, self._err, color=False)
             return await chat(self.arguments, login, screen, Lines(self._fd))

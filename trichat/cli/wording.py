@@ -69,7 +69,7 @@ def _change(name: str, value: Any) -> str:
         case "history", str():
             return _HISTORY.get(value, value)
         case _:
-            return f"{name} {_plain(value)}"
+            return f"{name}: {_plain(value)}"
 
 
 def _plain(value: Any) -> str:
