@@ -22,21 +22,23 @@ def read_account(row: Sequence[Any]) -> Account:
     return Account(user_id=user_id, name=name, kind=kind, admin=admin, active=active)
 
 
-# Whoever takes a name locks first what is there of it and their own names, in the order of keys, and inserts last:
-# so nobody who waits for an insertion holds what its maker waits for.
+# Whoever takes a name locks first what is there of it, and their own names, in the order of keys. Then they change what
+# they have locked or insert what was not there: so who has changed something waits for nobody any more.
 _LOCK: Final = """
-    SELECT name_key FROM trichat.names
+    SELECT name_key, user_id = %(user_id)s OR free_at < now() FROM trichat.names
     WHERE name_key = %(key)s OR user_id = %(user_id)s
     ORDER BY name_key FOR UPDATE
 """
-_TAKE: Final = """
-    INSERT INTO trichat.names AS held (name_key, name, user_id, free_at)
-    VALUES (%(key)s, %(name)s, %(user_id)s, coalesce(now() + make_interval(secs => %(kept_s)s), 'infinity'))
-    ON CONFLICT (name_key) DO UPDATE
-        SET name = excluded.name, user_id = excluded.user_id, free_at = excluded.free_at
-        WHERE held.user_id = excluded.user_id OR held.free_at < now()
-    RETURNING user_id
-"""
+_FREE_AT: Final = "coalesce(now() + make_interval(secs => %(kept_s)s), 'infinity')"
+_CHANGE: Final = f"""
+    UPDATE trichat.names SET name = %(name)s, user_id = %(user_id)s, free_at = {_FREE_AT} WHERE name_key = %(key)s
+"""  # noqa: S608 (our own constant)
+# not DO UPDATE: that would wait for a lock on a row that came after ours were taken, out of order
+_INSERT: Final = f"""
+    INSERT INTO trichat.names (name_key, name, user_id, free_at) VALUES (%(key)s, %(name)s, %(user_id)s, {_FREE_AT})
+    ON CONFLICT (name_key) DO NOTHING
+"""  # noqa: S608 (our own constant)
+_IS_MINE: Final = "SELECT FROM trichat.names WHERE name_key = %(key)s AND user_id = %(user_id)s"
 
 
 def take_name(connection: Connection, user_id: UserId, name: str, *, kept_s: float | None) -> list[str] | None:
@@ -44,11 +46,17 @@ def take_name(connection: Connection, user_id: UserId, name: str, *, kept_s: flo
 
     Returns the keys of their other names, locked. Within a transaction, as the last in it that may wait for others.
     """
-    params = {"key": skeleton(name), "name": name, "user_id": user_id, "kept_s": kept_s}
-    locked = [str(key) for (key,) in connection.execute(_LOCK, params)]
-    if connection.execute(_TAKE, params).fetchone() is None:
-        return None
-    return [key for key in locked if key != params["key"]]
+    key = skeleton(name)
+    params = {"key": key, "name": name, "user_id": user_id, "kept_s": kept_s}
+    locked: dict[str, bool] = dict(connection.execute(_LOCK, params).fetchall())
+    may = locked.pop(key, None)
+    if may is None:
+        taken = connection.execute(_INSERT, params).rowcount == 1
+        # somebody was faster, perhaps this person on another connection
+        may = taken or connection.execute(_IS_MINE, params).fetchone() is not None
+    elif may:
+        connection.execute(_CHANGE, params)
+    return list(locked) if may else None
 
 
 def claim_name(connection: Connection, user_id: UserId, name: str, *, kept_s: float) -> bool:
@@ -74,15 +82,15 @@ def name_of(connection: Connection, user_id: UserId) -> str | None:
     return None if row is None else str(row[0])
 
 
-# in the order of keys: nodes touch the names of those who are connected to several at the same time
+# in the order of keys, and all of them before one is changed: nodes touch the names of those who are connected to
+# several at the same time
 _TOUCH: Final = """
     UPDATE trichat.names SET free_at = now() + make_interval(secs => %s)
-    FROM (
+    WHERE name_key = ANY (ARRAY(
         SELECT name_key FROM trichat.names
         WHERE user_id = ANY (%s) AND free_at >= now()
         ORDER BY name_key FOR UPDATE
-    ) held
-    WHERE names.name_key = held.name_key
+    ))
 """
 
 
