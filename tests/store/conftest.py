@@ -95,7 +95,7 @@ async def stage(request: pytest.FixtureRequest, databases: Callable[[str], str])
     url = databases(request.param)
     async with open_postgres_store(url, LIMITS, chance=Chance()) as store:
         _clear(url)
-        yield Stage(store, lambda seconds: _age(url, seconds))
+        yield Stage(store, lambda seconds: age(url, seconds))
 
 
 @pytest.fixture
@@ -110,7 +110,8 @@ def _clear(url: str) -> None:
             connection.execute(f"DELETE FROM trichat.{table}".encode())
 
 
-def _age(url: str, seconds: float) -> None:
+def age(url: str, seconds: float) -> None:
+    """Make everything recorded in the database so much older."""
     with _unwatched(url) as connection:
         for table, times in _columns(connection):
             aged = ", ".join(f"{time} = {time} - make_interval(secs => {seconds})" for time in times)
