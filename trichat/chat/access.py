@@ -24,7 +24,11 @@ HIDDEN_BEGINNINGS = ("~", "@")
 
 
 class Admission(Struct, frozen=True):
-    """That somebody may listen: as of which `seq`, from which `seq` on they may see the log, and (accounts) as what."""
+    """That somebody may listen: as of which `seq`, from which `seq` on they may see the log, and (accounts) as what.
+
+    Whoever enters does so at a position that is not after `as_of`, or in one step with `admit`: so that everything
+    that may remove them lies before them, to be met by their replay or their room.
+    """
 
     as_of: int
     first: int
@@ -84,7 +88,7 @@ async def admit_again(session: Session, names: Iterable[RoomName]) -> dict[RoomN
             if name in rooms and (admission := admit_at_once(session, rooms[name])) is not None:
                 admitted[name] = rooms[name], admission
             elif name in rooms or is_hidden(name):
-                admitted[name] = await _admit_again(session, name)
+                admitted[name] = await admit_again_one(session, name)
             else:
                 admitted[name] = missing(name)
         except Refusal as refusal:
@@ -92,7 +96,8 @@ async def admit_again(session: Session, names: Iterable[RoomName]) -> dict[RoomN
     return admitted
 
 
-async def _admit_again(session: Session, name: RoomName) -> tuple[Room, Admission]:
+async def admit_again_one(session: Session, name: RoomName) -> tuple[Room, Admission]:
+    """The same for one room, by the store. Raises Refusal."""
     while True:
         access = await demand_access(session, name)
         if session.account is not None and access.standing.role is None:

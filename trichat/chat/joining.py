@@ -6,7 +6,7 @@ from functools import partial
 
 from msgspec import UNSET, UnsetType
 
-from trichat.chat.access import Admission, admit, admit_again, admit_at_once
+from trichat.chat.access import Admission, admit, admit_again, admit_again_one, admit_at_once
 from trichat.chat.ports import StoreUnavailable
 from trichat.chat.replay import Replay, Tally
 from trichat.chat.room import Room
@@ -49,6 +49,8 @@ async def join(session: Session, command: Join) -> None:
     room, admission = await admit(session, name)
     if command.since is not UNSET:
         await _check_position(session, room, command.since, command.epoch)
+        if command.since > admission.as_of:  # between the two they may have been removed
+            room, admission = await admit(session, name)
     return _enter(session, room, admission, since=command.since, command_id=command.id)
 
 
@@ -87,6 +89,8 @@ async def _resume_one(
         raise admitted
     room, admission = admitted
     await _check_position(session, room, position.since, position.epoch)
+    if position.since > admission.as_of:
+        room, admission = await admit_again_one(session, name)
     _enter(session, room, admission, since=position.since, tally=tally)
 
 
@@ -142,7 +146,7 @@ def _enter(
     if tally is not None:
         tally.begin()
         session.start_replay(Replay(membership, position, tally))
-    elif session.may_no_more(membership) or not room.attach(session, position):
+    elif not room.attach(session, position):
         session.start_replay(Replay(membership, position))
 
 

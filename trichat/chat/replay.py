@@ -58,9 +58,6 @@ class Replay:
         """Send what is missing, then attach; ends early when the room is left. Never raises StoreUnavailable."""
         room = self.membership.room
         while not self.membership.left:
-            if session.may_no_more(self.membership):
-                session.removed(room)
-                break
             # in one step with the check: nothing can come between the last event sent and the first live one
             if room.attach(session, self.position):
                 break
@@ -121,6 +118,9 @@ class Replay:
             return False
         messages = await session.hub.store.count_messages(room.id, self.position + 1, last)
         self._begun = True
+        if session.may_no_more(self.membership):  # the event that says so may be among those that are skipped
+            session.removed(room)
+            return True
         if not self.membership.left:
             session.reply(Gap(room=room.name, from_=self.position + 1, to=last, messages=messages))
         self.position = last
