@@ -16,11 +16,8 @@ from trichat.chat.scopes import demand_scope
 from trichat.chat.session import Session
 from trichat.core.errors import Refusal
 from trichat.core.governance import Enter, banned, no_such_room
-from trichat.core.names import RoomName
+from trichat.core.names import RoomName, is_given
 from trichat.core.standing import FOREVER, ROLE_NAMES, Standing, is_account
-
-#: How the names of rooms begin that do not exist for others: private ones and direct ones. Nobody else can take these.
-HIDDEN_BEGINNINGS = ("~", "@")
 
 
 class Admission(Struct, frozen=True):
@@ -35,14 +32,9 @@ class Admission(Struct, frozen=True):
     role: str | None
 
 
-def is_hidden(name: str) -> bool:
-    """Whether this names a private or direct room, if any."""
-    return name.startswith(HIDDEN_BEGINNINGS)
-
-
 def missing(name: RoomName) -> Refusal:
     """There is no such room: for this name, whether there is one for others or not."""
-    if is_hidden(name):
+    if is_given(name):
         return no_such_room()
     said = f'there is no room {name}; {{"type":"join","room":"{name}"}} makes it'
     return Refusal("no_such_room", said, field="room")
@@ -61,7 +53,7 @@ async def admit(session: Session, name: RoomName) -> tuple[Room, Admission]:
     demand_scope(session, "read", name)
     hub = session.hub
     while True:
-        if not is_hidden(name):
+        if not is_given(name):
             room = (await hub.open_rooms([name], create=True))[name]
             if (admission := admit_at_once(session, room)) is not None:
                 return room, admission
@@ -80,14 +72,14 @@ async def admit(session: Session, name: RoomName) -> tuple[Room, Admission]:
 async def admit_again(session: Session, names: Iterable[RoomName]) -> dict[RoomName, tuple[Room, Admission] | Refusal]:
     """Let the client listen again to rooms that it knows; an account that is no member any more has to join."""
     wanted = list(names)
-    rooms = await session.hub.open_rooms([name for name in wanted if not is_hidden(name)], create=False)
+    rooms = await session.hub.open_rooms([name for name in wanted if not is_given(name)], create=False)
     admitted: dict[RoomName, tuple[Room, Admission] | Refusal] = {}
     for name in wanted:
         try:
             demand_scope(session, "read", name)
             if name in rooms and (admission := admit_at_once(session, rooms[name])) is not None:
                 admitted[name] = rooms[name], admission
-            elif name in rooms or is_hidden(name):
+            elif name in rooms or is_given(name):
                 admitted[name] = await admit_again_one(session, name)
             else:
                 admitted[name] = missing(name)
