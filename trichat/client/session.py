@@ -54,8 +54,9 @@ class Session:
         with trio.move_on_after(self._state.options.connect_s) as limit:
             try:
                 await self._welcomed.wait()
-                identify = partial(self._ask, patience_s=self._state.options.connect_s)
-                await self._state.identity.establish(self._state.welcome, identify)
+                # somebody waits for the first answer; a later connection may as well be tried again
+                patience_s = math.inf if self._state.connections else self._state.options.connect_s
+                await self._state.identity.establish(self._state.welcome, partial(self._ask, patience_s=patience_s))
                 self._announce()
             except Refused as refusal:
                 self._fail(refusal)
