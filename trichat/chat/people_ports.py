@@ -7,7 +7,7 @@ room's lock. All times are milliseconds since 1970 by the store's clock.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -335,7 +335,7 @@ class Administration(Protocol):
         """All that was done anywhere, newest first, before the entry `before`."""
         ...
 
-    def export(self, user_id: UserId, *, operator: str) -> AsyncIterator[ExportPart]:
+    def export(self, user_id: UserId, *, operator: str) -> AsyncGenerator[ExportPart, None]:
         """All that is kept about a person or guest, section by section in parts of bounded size, but no secrets.
 
         Each section of `store.personal_rows.SECTIONS` comes, in this order, though it be empty.

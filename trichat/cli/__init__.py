@@ -1,14 +1,16 @@
-"""The command line: `trichat serve` and `trichat chat`."""
+"""The command line: `trichat serve`, `trichat chat` and `trichat admin`."""
 
 from __future__ import annotations
 
 import argparse
+from typing import Final
 
 from trichat import __version__
-from trichat.cli import chat, serve
+from trichat.cli import admin, chat, serve
 
-__all__ = ["build_parser", "chat", "main", "serve"]
+__all__ = ["admin", "build_parser", "chat", "main", "serve"]
 
+_RUN: Final = {"admin": admin.run, "chat": chat.run, "serve": serve.run}
 _INTERRUPTED = 130  # what shells say of a program that Ctrl-C ended
 
 
@@ -19,7 +21,7 @@ def main(argv: list[str] | None = None) -> int:
     """
     arguments = build_parser().parse_args(argv)
     try:
-        return chat.run(arguments) if arguments.command == "chat" else serve.run(arguments)
+        return _RUN[arguments.command](arguments)
     except KeyboardInterrupt:
         return _INTERRUPTED
 
@@ -34,4 +36,5 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     serve.add_parser(commands)
     chat.add_parser(commands)
+    admin.add_parser(commands)
     return parser

@@ -31,7 +31,7 @@ def add_parser(subparsers: Subparsers) -> None:
         allow_abbrev=False,
     )
     for declared in DECLARED.values():
-        _add_flags(parser, declared)
+        add_flags(parser, declared)
     parser.add_argument("--config", metavar="FILE", help=f"a TOML file of settings ({CONFIG_VARIABLE})")
     parser.add_argument("--check-config", action="store_true", help="print the settings as TOML and do not serve")
 
@@ -61,7 +61,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     return load_settings(flags, os.environ, None if config is None else Path(config))
 
 
-def _add_flags(parser: argparse.ArgumentParser, declared: Declared) -> None:
+def add_flags(parser: argparse.ArgumentParser, declared: Declared) -> None:
     """The flag (for a switch: two) of one setting. Values stay text: the settings say what is wrong with them."""
     about = f"{declared.setting.means} (default: {declared.default_text}; {declared.variable})"
     about = about.replace("`", "").replace("%", "%%")
@@ -81,8 +81,8 @@ def _add_flags(parser: argparse.ArgumentParser, declared: Declared) -> None:
 class _Switch(argparse.Action):
     """Two flags for one setting, the first for true; the last one given counts."""
 
-    def __init__(self, option_strings: Sequence[str], dest: str, help: str) -> None:
-        super().__init__(option_strings, dest, nargs=0, help=help)
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str, default: object = None) -> None:
+        super().__init__(option_strings, dest, nargs=0, help=help, default=default)
 
     def __call__(
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: object, option: str | None = None

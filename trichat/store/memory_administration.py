@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from math import inf
 
 from msgspec import structs
@@ -201,7 +201,7 @@ class MemoryAdministration:
 
     # all about one person
 
-    async def export(self, user_id: UserId, *, operator: str) -> AsyncIterator[ExportPart]:
+    async def export(self, user_id: UserId, *, operator: str) -> AsyncGenerator[ExportPart, None]:
         await self._state.begin()
         account = self._user(user_id).account if is_account(user_id) else None
         self._note(operator, "export", account or Account(user_id=user_id, name=given_name(user_id)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 from trichat.chat.people_ports import ExportPart
 from trichat.core.accounts import Account, AuditEntry, Key, MyRoom
@@ -93,7 +93,7 @@ class PostgresAdministration:
 
     # all about one person
 
-    async def export(self, user_id: UserId, *, operator: str) -> AsyncIterator[ExportPart]:
+    async def export(self, user_id: UserId, *, operator: str) -> AsyncGenerator[ExportPart, None]:
         await self._queries.call(export.begin, user_id, operator=operator)
         for section in SECTIONS:
             if section == "audit":
@@ -106,13 +106,13 @@ class PostgresAdministration:
             async for part in parts:
                 yield part
 
-    async def _audit(self, user_id: UserId) -> AsyncIterator[ExportPart]:
+    async def _audit(self, user_id: UserId) -> AsyncGenerator[ExportPart, None]:
         after: int | None = 0
         while after is not None:
             rows, after = await self._queries.call(export.read_audit, user_id, after, self.portion)
             yield ExportPart("audit", rows)
 
-    async def _events(self, user_id: UserId) -> AsyncIterator[ExportPart]:
+    async def _events(self, user_id: UserId) -> AsyncGenerator[ExportPart, None]:
         after: erasure.Place | None = erasure.START
         while after is not None:
             rows, after = await self._queries.call(export.read_events, user_id, after, self.portion)
