@@ -5,10 +5,12 @@
 
 CREATE SCHEMA trichat;
 
--- One row: which version of this file was applied.
+-- One row: which version of this file was applied; and how often something was changed that nodes keep in memory
+-- (signing secrets, texts that were erased), so that they forget it.
 CREATE TABLE trichat.meta (
     version int NOT NULL,
-    applied_at timestamptz NOT NULL DEFAULT now()
+    applied_at timestamptz NOT NULL DEFAULT now(),
+    changes bigint NOT NULL DEFAULT 0
 );
 INSERT INTO trichat.meta (version) VALUES (2);
 

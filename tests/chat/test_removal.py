@@ -9,7 +9,7 @@ import trio
 
 from tests.chat.rooms import LOBBY, Ear, make_room
 from trichat.chat.ports import Batch
-from trichat.core.codec import encode_event, payload_of, quote, split_frames, text_frame
+from trichat.core.codec import Frame, encode_event, payload_of, quote, split_frames, text_frame
 from trichat.core.events import Event
 from trichat.core.names import UserId
 
@@ -102,9 +102,9 @@ async def test_nobody_is_let_in_during_the_hand_out_of_their_removal(
     seen: list[bool] = []
 
     class Looking(Ear):
-        def _take(self, frame: bytes) -> int:
+        def take(self, frame: Frame) -> int:
             seen.append(room.removals.since(BOB, 1))
-            return super()._take(frame)  # type: ignore[arg-type]
+            return super().take(frame)
 
     assert room.attach(Looking(user_id=ANN), 0)
     nursery.start_soon(room.run_broadcaster)

@@ -205,6 +205,17 @@ class Hub:
             self.relay.announced(batch)
             self.bridge.publish(batch)
 
+    async def forget_what_changed(self) -> None:
+        """Signing secrets, or texts that were erased, are others in the store now. Raises StoreUnavailable."""
+        await self.read_secrets()
+        self.pages.forget()
+        for room in self.rooms():
+            room.forget_recent()
+
+    async def read_secrets(self) -> None:
+        """Sign and check guests' tokens with the secrets that the store has now. Raises StoreUnavailable."""
+        self.signer = Signer(await self.store.signing_secrets())
+
     # sessions
 
     def named_guests(self) -> list[UserId]:

@@ -172,10 +172,13 @@ async def _find(session: Session, token: str) -> Identity | None:
 
 
 async def _find_guest(session: Session, token: str) -> Identity | None:
-    user_id = session.hub.signer.verify(token)
-    if user_id is None or not session.hub.allow_guests:
+    hub = session.hub
+    if hub.signer.is_newer(token):
+        await hub.read_secrets()
+    user_id = hub.signer.verify(token)
+    if user_id is None or not hub.allow_guests:
         return None
-    held = await session.hub.store.name_of(user_id)
+    held = await hub.store.name_of(user_id)
     return Identity(user_id=user_id, user=held or given_name(user_id), named=held is not None)
 
 

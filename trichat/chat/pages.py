@@ -28,6 +28,7 @@ class Pages:
         self._limits = limits
         self._reading: dict[_Key, _Reading] = {}
         self._kept: OrderedDict[_Key, list[Frame]] = OrderedDict()
+        self._forgotten = 0  # times
 
     async def read(self, room: Room, after: int) -> list[Frame]:
         """The frames of the events after `after`: one page, empty at the log's end. Raises StoreUnavailable.
@@ -45,15 +46,21 @@ class Pages:
         self._kept.move_to_end(key)
         return self._kept[key]
 
+    def forget(self) -> None:
+        """Pages may read otherwise now; a read under way is for those who wait for it alone."""
+        self._kept.clear()
+        self._forgotten += 1
+
     async def _read(self, key: _Key, name: RoomName) -> list[Frame]:
         room_id, _, after = key
         reading = self._reading[key] = _Reading()
+        forgotten = self._forgotten
         try:
             page = await self._store.read_events(
                 room_id, after=after, limit=self._limits.page, max_bytes=self._limits.page_bytes
             )
             frames = reading.frames = encode_events(name, page.events)
-            if page.more:  # a whole page never changes; the last one grows
+            if page.more and forgotten == self._forgotten:  # a whole page never changes; the last one grows
                 self._kept[key] = frames
                 if len(self._kept) > _KEPT:
                     self._kept.popitem(last=False)

@@ -54,11 +54,13 @@ class NodeRecord(Struct, frozen=True):
 class Look(Struct, frozen=True):
     """One look at the cluster: the heads that were asked for (rooms that exist), and the nodes that live.
 
-    `nodes` are those recorded in the last `node_gone_s`, by incarnation, with whether each is degraded.
+    `nodes` are those recorded in the last `node_gone_s`, by incarnation, with whether each is degraded. `changes`
+    grows when what nodes keep in memory is not so any more: signing secrets, texts that were erased.
     """
 
     heads: Mapping[RoomId, RoomHead]
     nodes: Mapping[Incarnation, bool]
+    changes: int = 0
 
 
 class PresenceChange(Struct, frozen=True):

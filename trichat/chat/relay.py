@@ -54,6 +54,7 @@ class Relay:
         self._holes: dict[Room, None] = {}
         self._hole = trio.Event()
         self._store_away = False
+        self._changes = -1  # the store's count of what nodes have to forget, at the last look
         self._said: dict[RoomId, int] = {}  # where this node's announcements of the last moment ended, by room
         self._said_before: dict[RoomId, int] = {}  # the same of the moment before
         self._said_since = 0.0
@@ -205,6 +206,9 @@ class Relay:
         look = await hub.store.look([room.id for room in rooms], hub.incarnation)
         self._watch.expect(look.nodes, trio.current_time())
         self._others_degraded = any(look.nodes[node] for node in look.nodes if node != hub.incarnation)
+        if look.changes != self._changes:
+            await hub.forget_what_changed()
+            self._changes = look.changes
         self._note_company(any(node != hub.incarnation for node in look.nodes))
         self._judge()
         behind: dict[Room, int] = {}

@@ -44,6 +44,11 @@ class Signer:
         right = self._mac(number if known else self._newest, user_id)
         return user_id if hmac.compare_digest(right, mac) and known else None
 
+    def is_newer(self, token: str) -> bool:
+        """Whether `token` claims to be signed with a secret that came after these: look for it in the store."""
+        shape = _SHAPE.fullmatch(token)
+        return shape is not None and int(shape[1]) > self._newest
+
     def _mac(self, number: int, user_id: UserId) -> str:
         digest = hmac.digest(self._secrets[number], f"guest:{number}:{user_id}".encode(), hashlib.sha256)
         return base64.urlsafe_b64encode(digest).decode().rstrip("=")

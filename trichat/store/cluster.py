@@ -34,7 +34,13 @@ def look(connection: Connection, rooms: Sequence[RoomId], me: Incarnation, *, go
     """The heads of `rooms`, with the persons at other live nodes who are not at `me` too, and the live nodes."""
     heads = connection.execute(_HEADS, {"rooms": list(rooms), "me": me, "gone_s": gone_s})
     nodes = connection.execute(_NODES, (gone_s,))
-    return Look({room_id: RoomHead(*head) for room_id, *head in heads}, dict(nodes.fetchall()))
+    ((changes,),) = connection.execute("SELECT changes FROM trichat.meta")
+    return Look({room_id: RoomHead(*head) for room_id, *head in heads}, dict(nodes.fetchall()), changes)
+
+
+def note_change(connection: Connection) -> None:
+    """What nodes keep in memory is not so any more: every one hears of it at its next look."""
+    connection.execute("UPDATE trichat.meta SET changes = changes + 1")
 
 
 # one line for each person, though they may be at several nodes, under several names for a moment

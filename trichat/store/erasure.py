@@ -14,6 +14,7 @@ from trichat.core.events import Event
 from trichat.core.names import RoomId, RoomName, UserId
 from trichat.core.standing import is_account
 from trichat.store.administration import end_everything, lock_account, note
+from trichat.store.cluster import note_change
 from trichat.store.connection import Connection
 from trichat.store.erased import ERASED, erased
 from trichat.store.writing import durably
@@ -150,6 +151,7 @@ _BLANK: Final = """
 def finish(connection: Connection, user_id: UserId) -> None:
     """The profile goes, and their names are free."""
     with durably(connection):
+        note_change(connection)  # the texts are gone from the store before the nodes forget them
         connection.execute(_BLANK, (ERASED, user_id))
         connection.execute("UPDATE trichat.standings SET name = %s WHERE user_id = %s", (ERASED, user_id))
         connection.execute("DELETE FROM trichat.pace WHERE user_id = %s", (user_id,))

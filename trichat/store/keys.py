@@ -9,6 +9,7 @@ from trichat.core.accounts import Key
 from trichat.core.names import RoomName, UserId
 from trichat.core.standing import Scope
 from trichat.store.administration import demand_active, demand_kind, find, lock_account, note
+from trichat.store.cluster import note_change
 from trichat.store.connection import Connection
 from trichat.store.writing import durably
 
@@ -78,6 +79,7 @@ def add_secret(connection: Connection, secret: bytes, *, operator: str) -> int:
     with durably(connection):
         connection.execute(_LOCK_ALL)
         ((number,),) = connection.execute(_ADD_NEWEST, (secret,))
+        note_change(connection)
         note(connection, operator, "add_secret", reason=str(number))
     return int(number)
 
@@ -87,5 +89,6 @@ def drop_secret(connection: Connection, number: int, *, operator: str) -> bool:
         connection.execute(_LOCK_ALL)
         dropped = connection.execute(_DROP_OLDER, (number,)).rowcount == 1
         if dropped:
+            note_change(connection)
             note(connection, operator, "drop_secret", reason=str(number))
     return dropped

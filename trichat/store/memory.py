@@ -173,7 +173,7 @@ class MemoryStore(MemoryState):
         heads = {room.id: RoomHead(len(room.events), room.epoch, self._elsewhere(room.id, me)) for room in found}
         nodes = {incarnation: node.record.degraded for incarnation, node in self._live().items()}
         self.end()
-        return Look(heads, nodes)
+        return Look(heads, nodes, self.changes)
 
     async def list_members(self, room_id: RoomId, *, after: str, limit: int) -> list[Person]:
         await self.begin()

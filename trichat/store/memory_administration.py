@@ -186,6 +186,7 @@ class MemoryAdministration:
         await self._state.begin()
         number = max(self._state.secrets, default=0) + 1
         self._state.secrets[number] = secret
+        self._state.changes += 1
         self._note(operator, "add_secret", reason=str(number))
         self._state.end()
         return number
@@ -195,6 +196,7 @@ class MemoryAdministration:
         dropped = number in self._state.secrets and number < max(self._state.secrets)
         if dropped:
             del self._state.secrets[number]
+            self._state.changes += 1
             self._note(operator, "drop_secret", reason=str(number))
         self._state.end()
         return dropped
@@ -219,6 +221,7 @@ class MemoryAdministration:
             self._end_everything(user_id)
         self._note(operator, "erase", Account(user_id=user_id, name=ERASED))
         memory_personal.erase(self._state, user_id)
+        self._state.changes += 1
         self._state.end()
 
     # parts of the above

@@ -131,6 +131,7 @@ class MemoryState:
         self.reports: list[StoredReport] = []
         self.audit: list[StoredAudit] = []
         self.secrets: dict[int, bytes] = {}
+        self.changes = 0  # of what nodes keep in memory
         self.nodes: dict[Incarnation, StoredNode] = {}
         self.down = False
         self.answers_lost = False

@@ -92,7 +92,7 @@ async def rotate_secret(desk: Desk, arguments: Namespace) -> None:
     await desk.store.signing_secrets()  # the first, if no server ever ran: the new one is another
     number = await desk.store.administration.add_secret(desk.chance.bytes(_SECRET_BYTES), operator=desk.operator)
     desk.console.done(
-        f"secret {number} signs guests' tokens, at each server from its next start on; older ones still count.\n"
+        f"secret {number} signs guests' tokens from now on, at every node within seconds; older ones still count.\n"
         "When all servers were started anew and guests had time to come: secrets drop NUMBER",
         number=number,
     )
@@ -103,6 +103,6 @@ async def drop_secret(desk: Desk, arguments: Namespace) -> None:
     if not await desk.store.administration.drop_secret(arguments.number, operator=desk.operator):
         raise Failed(f"there is no secret {arguments.number} that could be dropped; the newest one stays")
     desk.console.done(
-        f"secret {arguments.number} is dropped: from its next start on a server takes its tokens no more",
+        f"secret {arguments.number} is dropped: within seconds no node takes its tokens any more",
         number=arguments.number,
     )
