@@ -18,6 +18,7 @@ from trichat.core.limits import Limits
 from trichat.store.connection import Connection, connect
 from trichat.store.errors import CONFLICTS, one_line, translating
 from trichat.store.watchdog import Watchdog
+from trichat.store.worker import Worker
 
 #: Seconds before a call that lost a conflict begins again: at once it might take the winner's lock, and both lose.
 _CONFLICT_PAUSE_S: Final = 0.02
@@ -80,7 +81,7 @@ class ConnectionPool:
         self._watchdog = watchdog
         self._call_s = call_s
         self._slots = trio.Semaphore(size)
-        self._threads = trio.CapacityLimiter(size)
+        self._workers: list[Worker] = []  # those without work; with the busy ones at most `size`
         self._idle: list[Connection] = []
 
     async def call(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -90,22 +91,36 @@ class ConnectionPool:
         connecting included. A call that has begun is finished, even when it is cancelled.
         """
         deadline = time.monotonic() + self._call_s
-        with trio.move_on_after(self._call_s) as waiting:
-            await self._slots.acquire()
-        if waiting.cancelled_caught:
-            raise StoreUnavailable("all connections to PostgreSQL are busy")
+        await self._wait_for_slot()
         try:
             connection = self._take() or await self._connector.connect(deadline)
             work = partial(function, connection, *args, **kwargs)
+            worker = self._workers.pop() if self._workers else Worker()
             try:
-                return await trio.to_thread.run_sync(self._run, connection, work, deadline, limiter=self._threads)
+                return await worker.do(partial(self._run, connection, work, deadline))
             finally:
+                self._workers.append(worker)
                 self._put_back(connection)
         finally:
             self._slots.release()
 
     def close(self) -> None:
         """Close what is idle; when no call is in progress, that is all."""
+        self._close_idle()
+        while self._workers:
+            self._workers.pop().end()
+
+    async def _wait_for_slot(self) -> None:
+        await trio.lowlevel.checkpoint_if_cancelled()
+        try:
+            self._slots.acquire_nowait()  # nearly always: a turn of the event loop less
+        except trio.WouldBlock:
+            with trio.move_on_after(self._call_s) as waiting:
+                await self._slots.acquire()
+            if waiting.cancelled_caught:
+                raise StoreUnavailable("all connections to PostgreSQL are busy") from None
+
+    def _close_idle(self) -> None:
         while self._idle:
             self._idle.pop().close()
 
@@ -134,7 +149,7 @@ class ConnectionPool:
             self._idle.append(connection)
             return
         connection.close()
-        self.close()  # where one was lost, the others most likely are: after a failover they lead to nobody
+        self._close_idle()  # where one was lost, the others most likely are: after a failover they lead to nobody
 
 
 def _session_settings(limits: Limits) -> str:
