@@ -16,6 +16,7 @@ from trichat.chat.vault_port import OutsideIdentity
 from trichat.core.accounts import Account
 from trichat.core.chance import Chance
 from trichat.core.names import UserId
+from trichat.core.tokens import token_hash
 from trichat.store.memory import MemoryStore
 from trichat.store.memory_accounts import MemoryAccounts
 
@@ -179,7 +180,7 @@ async def test_who_comes_back_after_an_end_is_not_closed_by_it(autojump_clock: M
         await stays(await login(chat, "ann"))
 
 
-async def test_a_key_that_is_rotated_or_ended_closes_its_bot(autojump_clock: MockClock) -> None:
+async def test_a_key_that_is_ended_closes_its_bot(autojump_clock: MockClock) -> None:
     async with open_chat(nodes=2) as chat:
         key = await make_bot(chat.store, "robot", ["read"])
         bots = [await arrived(chat, key, node) for node in chat.nodes]
@@ -187,6 +188,15 @@ async def test_a_key_that_is_rotated_or_ended_closes_its_bot(autojump_clock: Moc
         for bot in bots:
             await closed(bot)
         assert (await (await chat.guest()).ask("auth", token=key))["code"] == "unauthenticated"
+
+
+async def test_a_bot_with_a_rotated_key_comes_back_with_the_new_one(autojump_clock: MockClock) -> None:
+    async with open_chat() as chat:
+        old = await arrived(chat, await make_bot(chat.store, "robot", ["read"]))
+        new, key_id = Chance().token("b"), next(iter(chat.store.keys))
+        await chat.store.administration.rotate_key(key_id, "b_new", token_hash(new), operator="test")
+        await closed(old)
+        await stays(await arrived(chat, new))
 
 
 async def test_a_bot_is_an_account_but_manages_none(autojump_clock: MockClock) -> None:
@@ -225,6 +235,29 @@ async def test_an_end_is_heard_of_once_the_store_is_back(autojump_clock: MockClo
         assert ann.closed is None
         chat.store.down = False
         await closed(ann)
+
+
+async def test_an_end_is_told_by_the_bridge_and_not_only_found_by_a_look(autojump_clock: MockClock) -> None:
+    limits = msgspec.structs.replace(LOOSE, ended_look_s=60.0, heads_slow_s=60.0)
+    async with open_chat(limits, nodes=2) as chat:
+        ann, token = await registered(chat, "ann")
+        elsewhere = await arrived(chat, token, chat.nodes[1])
+        await trio.sleep(5)
+        assert (await ann.ask("logout"))["type"] == "ok"
+        await closed(elsewhere, 0.3)
+
+
+async def test_an_end_that_was_told_into_a_breaking_link_is_told_again(autojump_clock: MockClock) -> None:
+    limits = msgspec.structs.replace(LOOSE, ended_look_s=60.0, heads_slow_s=60.0)
+    async with open_chat(limits, nodes=2) as chat:
+        ann, token = await registered(chat, "ann")
+        elsewhere = await arrived(chat, token, chat.nodes[1])
+        await trio.sleep(5)
+        chat.bus.lose_next(1)
+        assert (await ann.ask("logout"))["type"] == "ok"
+        chat.bus.cut(chat.node.hub.incarnation)
+        chat.bus.heal(chat.node.hub.incarnation)
+        await closed(elsewhere, 0.3)
 
 
 class SlowAnswers(MemoryAccounts):
@@ -383,6 +416,16 @@ async def test_a_fresh_token_of_the_same_person_extends_the_connection_after_joi
         await ann.say("lobby", "still here")
         await closed(ann, 101)
         assert len(ann.all_of("expiring")) == 2
+
+
+async def test_who_has_become_somebody_else_is_not_closed_when_the_token_ends(autojump_clock: MockClock) -> None:
+    async with open_chat() as chat:
+        await registered(chat, "bob")
+        ann = await arrived(chat, site_token(chat, "eyJ1", 90))
+        assert (await ann.ask("login", name="bob", password=PASSWORD))["type"] == "ok"
+        await trio.sleep(120)
+        assert not ann.all_of("expiring")
+        await stays(ann)
 
 
 async def test_a_token_that_is_nearly_over_is_told_of_at_once_and_one_that_is_over_is_refused(

@@ -47,7 +47,7 @@ async def register(session: Session, command: Register) -> None:
     looks = hub.revocation.looks
     if not await _register(session, account, password_hash, login):
         raise name_taken()
-    become(session, account_identity(account, login_id=login.id, token_hash=login.token_hash, looks=looks))
+    become(session, account_identity(account, login_id=login.id, looks=looks))
     _welcome_in(session, command.id, "register", token)
 
 
@@ -89,7 +89,7 @@ async def login(session: Session, command: Login) -> None:
     if hub.vault.outdated(password_hash):
         better = await hash_password(session, command.password, "password")
         await hub.store.accounts.refresh_hash(account.user_id, password_hash, better)
-    become(session, account_identity(account, login_id=new.id, token_hash=new.token_hash, looks=looks))
+    become(session, account_identity(account, login_id=new.id, looks=looks))
     _welcome_in(session, command.id, "login", token)
 
 
@@ -104,7 +104,7 @@ async def recover(session: Session, command: Recover) -> None:
     account = await hub.store.accounts.recover(token_hash(command.code), password_hash, new)
     if account is None:
         refuse_credentials(session, "this code counts for nothing (any more); ask for another one", "code")
-    become(session, account_identity(account, login_id=new.id, token_hash=new.token_hash, looks=looks))
+    become(session, account_identity(account, login_id=new.id, looks=looks))
     hub.revocation.ended_here(account.user_id, keep=new.id)
     _welcome_in(session, command.id, "recover", token)
 
@@ -122,11 +122,11 @@ async def logout(session: Session, command: Logout) -> None:
 async def end_own_login(session: Session, account: Account, login_id: str) -> None:
     """End the login that this very connection rests on, which stays open for the reply."""
     revocation = session.hub.revocation
-    hashed = revocation.leave(session)  # or a look would close it
+    revocation.leave(session)  # or a look would close it
     try:
         await session.hub.store.accounts.end_login(account.user_id, login_id)
     except StoreUnavailable:
-        revocation.enter(session, hashed, looks=-1)  # it may have taken effect: look
+        revocation.enter(session, looks=-1)  # it may have taken effect: look
         raise
     revocation.ended_here(account.user_id, login_id)
 

@@ -42,7 +42,6 @@ class Identity(Struct, frozen=True, kw_only=True):
     account: Account | None = None
     login_id: str | None = None
     key: Key | None = None
-    token_hash: bytes | None = None
     ends_at: float | None = None  # on Trio's clock
     looks: int = 0
 
@@ -125,7 +124,7 @@ def become(session: Session, identity: Identity) -> None:
     session.account, session.login_id, session.key = identity.account, identity.login_id, identity.key
     session.offered_totp = None
     if identity.account is not None:
-        hub.revocation.enter(session, identity.token_hash, identity.looks)
+        hub.revocation.enter(session, identity.looks)
     if identity.ends_at is not None:
         hub.expiry.set(session, identity.ends_at)
 
@@ -183,23 +182,23 @@ async def _find_guest(session: Session, token: str) -> Identity | None:
 
 
 async def _find_login(session: Session, token: str) -> Identity | None:
-    hub, hashed = session.hub, token_hash(token)
+    hub = session.hub
     looks = hub.revocation.looks
-    found = await hub.store.accounts.find_login(hashed, session.address)
+    found = await hub.store.accounts.find_login(token_hash(token), session.address)
     if found is None:
         return None
     account, login_id = found
-    return account_identity(account, login_id=login_id, token_hash=hashed, looks=looks)
+    return account_identity(account, login_id=login_id, looks=looks)
 
 
 async def _find_bot(session: Session, token: str) -> Identity | None:
-    hub, hashed = session.hub, token_hash(token)
+    hub = session.hub
     looks = hub.revocation.looks
-    found = await hub.store.accounts.find_key(hashed, session.address)
+    found = await hub.store.accounts.find_key(token_hash(token), session.address)
     if found is None:
         return None
     account, key = found
-    return account_identity(account, login_id=key.id, key=key, token_hash=hashed, looks=looks)
+    return account_identity(account, login_id=key.id, key=key, looks=looks)
 
 
 async def _find_outside(session: Session, token: str) -> Identity | None:
@@ -221,7 +220,6 @@ def account_identity(
     *,
     login_id: str | None = None,
     key: Key | None = None,
-    token_hash: bytes | None = None,
     ends_at: float | None = None,
     looks: int,
 ) -> Identity:
@@ -232,7 +230,6 @@ def account_identity(
         account=account,
         login_id=login_id,
         key=key,
-        token_hash=token_hash,
         ends_at=ends_at,
         looks=looks,
     )

@@ -99,7 +99,11 @@ class Accounts(Protocol):
         ...
 
     async def ended_since(self, seconds: float) -> list[Ended]:
-        """What was ended in the last `seconds` (by commit at latest a statement's time ago): logins, keys, accounts."""
+        """What was ended in the last `seconds` (by commit at latest a statement's time ago): logins, keys, accounts.
+
+        None of it is in force again: another login or key has another id, and of an account that is active again
+        nothing is told.
+        """
         ...
 
     async def set_password(self, user_id: UserId, password_hash: str, keep: str | None) -> None:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from trichat.chat.ports import CLUSTER, Batch, StoreUnavailable
-from trichat.core.accounts import Ended
 from trichat.core.closing import REVOKED
 from trichat.core.names import UserId
 
@@ -25,16 +24,14 @@ if TYPE_CHECKING:
 #: anybody who was found in the store takes to enter here.
 _MARGIN_S: Final = 30.0
 _NEWS: Final = Batch(CLUSTER, 1, 0, b"")
-#: In place of a hash: the session is not there any more.
-_GONE: Final = b""
 
 
 class Revocation:
-    """The sessions of accounts at this node, by account, and the hash of the token that each has shown."""
+    """The sessions of accounts at this node, by account."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._sessions: dict[UserId, dict[Session, bytes | None]] = {}
+        self._sessions: dict[UserId, dict[Session, None]] = {}
         self._looked_at = 0.0  # when the last look that succeeded began
         self._wanted = trio.Event()
         self.looks = 0  # that the store has answered
@@ -43,7 +40,7 @@ class Revocation:
         """The account's sessions at this node."""
         return list(self._sessions.get(user_id, ()))
 
-    def enter(self, session: Session, token_hash: bytes | None, looks: int) -> None:
+    def enter(self, session: Session, looks: int) -> None:
         """`session` is an account's from now on, as the store said when there had been `looks` looks.
 
         Had one been answered since, it has perhaps told of the end of just this: then there is another one at once.
@@ -54,19 +51,17 @@ class Revocation:
         if not self._sessions:
             self._looked_at = trio.current_time()
             self._wanted.set()  # looks begin
-        self._sessions.setdefault(session.user_id, {})[session] = token_hash
+        self._sessions.setdefault(session.user_id, {})[session] = None
         if looks != self.looks:
             self._wanted.set()
 
-    def leave(self, session: Session) -> bytes | None:
-        """`session` is nobody's, or is gone; the hash that `enter` was given."""
-        if session.user_id is None or session.user_id not in self._sessions:
-            return None
-        others = self._sessions[session.user_id]
-        token_hash = others.pop(session, None)
-        if not others:
-            del self._sessions[session.user_id]
-        return token_hash
+    def leave(self, session: Session) -> None:
+        """`session` is this account's no more, or is gone."""
+        if session.user_id is not None and session.user_id in self._sessions:
+            others = self._sessions[session.user_id]
+            others.pop(session, None)
+            if not others:
+                del self._sessions[session.user_id]
 
     def ended_here(self, user_id: UserId, login_id: str | None = None, *, keep: str | None = None) -> None:
         """This node has ended a login of the account, or all but `keep`: close what rests on it, here and elsewhere."""
@@ -95,35 +90,8 @@ class Revocation:
         began = trio.current_time()
         ended = await self._hub.store.accounts.ended_since(began - self._looked_at + _MARGIN_S)
         self.looks += 1
-        for one in dict.fromkeys(ended):
+        for one in ended:
             for session in self.sessions_of(one.user_id):
-                await self._judge(session, one)
+                if one.session_id in (None, session.login_id):
+                    session.close(REVOKED)
         self._looked_at = began
-
-    async def _judge(self, session: Session, ended: Ended) -> None:
-        """Close `session` if it rests on what was ended. Raises StoreUnavailable.
-
-        Keys that were rotated, accounts that are active again, and whatever came after that, are told of as ended by
-        every look for a while: they are asked for. A login never comes back.
-        """
-        token_hash = self._hash_of(session, ended.user_id)
-        if token_hash is _GONE or ended.session_id not in (None, session.login_id):
-            return
-        is_login = session.login_id is not None and session.key is None
-        gone = is_login and ended.session_id is not None
-        if not gone and await self._stands(session, token_hash):
-            return
-        if self._hash_of(session, ended.user_id) is token_hash:  # else it has become somebody else meanwhile
-            session.close(REVOKED)
-
-    async def _stands(self, session: Session, token_hash: bytes | None) -> bool:
-        accounts = self._hub.store.accounts
-        if token_hash is None:
-            assert session.user_id is not None
-            return await accounts.is_active(session.user_id)
-        if session.key is not None:
-            return await accounts.find_key(token_hash, session.address) is not None
-        return await accounts.find_login(token_hash, session.address) is not None
-
-    def _hash_of(self, session: Session, user_id: UserId) -> bytes | None:
-        return self._sessions.get(user_id, {}).get(session, _GONE)
