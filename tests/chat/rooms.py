@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from trichat.chat.ports import Batch
 from trichat.chat.room import Room
 from trichat.core.closing import CloseReason
@@ -33,7 +31,7 @@ class Ear:
         self.removals: list[Room] = []
         self.heard: list[Frame] = []
         self.closed: CloseReason | None = None
-        self.write: Callable[[Frame], int] = self._write_at_once
+        self.sink = _EarSink(self)
 
     @property
     def outbox(self) -> Ear:
@@ -44,18 +42,10 @@ class Ear:
         return seqs(self.heard)
 
     def rewire(self) -> None:
-        """Write in the other of two ways from now on, as an outbox does when its socket is full, and free again."""
-        self.write = self._write_later if self.write == self._write_at_once else self._write_at_once
+        """Have another sink from now on, as an outbox has when its socket is full, and free again."""
+        self.sink = _EarSink(self)
 
-    def _write_at_once(self, frame: Frame) -> int:
-        assert self.write == self._write_at_once, "written past what is queued"
-        return self._take(frame)
-
-    def _write_later(self, frame: Frame) -> int:
-        assert self.write == self._write_later
-        return self._take(frame)
-
-    def _take(self, frame: Frame) -> int:
+    def take(self, frame: Frame) -> int:
         if len(self.heard) >= self.capacity:
             return 0
         self.heard.append(frame)
@@ -73,6 +63,15 @@ class Ear:
 
     def pull(self, room: Room, position: int) -> None:
         raise AssertionError("what tests hand out here is never too much to be pushed")
+
+
+class _EarSink:
+    def __init__(self, ear: Ear) -> None:
+        self._ear = ear
+
+    def send(self, frame: Frame) -> int:
+        assert self._ear.sink is self, "written past what is queued"
+        return self._ear.take(frame)
 
 
 def make_room(limits: Limits | None = None, holes: list[Room] | None = None) -> Room:

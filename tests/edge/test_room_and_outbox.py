@@ -17,7 +17,7 @@ from trichat.core.closing import SLOW, CloseReason
 from trichat.core.codec import Frame, split_frames, text_frame
 from trichat.core.events import RoomRecord
 from trichat.core.limits import Limits
-from trichat.core.names import Epoch, RoomId, RoomName
+from trichat.core.names import Epoch, RoomId, RoomName, UserId
 from trichat.edge.outbox import Outbox
 
 LIMITS = Limits(outbox_bytes=1_000_000)
@@ -41,9 +41,13 @@ class SocketListener:
         self.closed: CloseReason | None = None
         self.received = bytearray()
         self.pulled: list[int] = []
+        self.user_id: UserId | None = None
 
     def close(self, reason: CloseReason) -> None:
         self.closed = reason
+
+    def removed(self, room: Room) -> None:
+        raise AssertionError("nobody is removed here")
 
     def pull(self, room: Room, position: int) -> None:
         self.pulled.append(position)
@@ -66,12 +70,17 @@ class Prompter:
 
     def __init__(self) -> None:
         self.on_frame: Callable[[], None] = lambda: None
+        self.user_id: UserId | None = None
 
     @property
     def outbox(self) -> Prompter:
         return self
 
-    def write(self, frame: Frame) -> int:
+    @property
+    def sink(self) -> Prompter:
+        return self
+
+    def send(self, frame: Frame) -> int:
         self.on_frame()
         return len(frame)
 
@@ -80,6 +89,9 @@ class Prompter:
 
     def close(self, reason: CloseReason) -> None:
         raise AssertionError("a prompter is never slow")
+
+    def removed(self, room: Room) -> None:
+        raise AssertionError("nobody is removed here")
 
     def pull(self, room: Room, position: int) -> None:
         raise AssertionError("what is handed out here is never too much to be pushed")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 import trio
@@ -20,6 +20,8 @@ from trichat.core.standing import is_account
 
 #: Listeners served between two yields of the broadcaster: about a millisecond. A yield costs as much as ten posts.
 _TURN_LISTENERS: Final = 500
+#: Listeners whose sinks are copied at once: that brings them into the processor's cache, all before the first is used.
+_NEAR_LISTENERS: Final = 50
 #: Bytes pushed to each listener in one turn: far below an outbox, far above a message. What comes in larger pieces
 #: (read after an outage, or a burst in one commit) is pulled by each listener as it drains, and makes nobody slow.
 _TURN_BYTES: Final = 131_072
@@ -32,11 +34,17 @@ _MAX_EARLY_BYTES: Final = 1_048_576
 _REMEMBERED_REMOVALS: Final = 10_000
 
 
+class Sink(Protocol):
+    """What takes frames now: mostly a socket."""
+
+    def send(self, frame: Frame, /) -> int: ...
+
+
 class Post(Protocol):
     """Where a listener's frames go; `edge.outbox.Outbox` says what each promises. Nothing here waits."""
 
     @property
-    def write(self) -> Callable[[Frame], int]: ...
+    def sink(self) -> Sink: ...
 
     def post_rest(self, frame: Frame, taken: int) -> bool: ...
 
@@ -87,9 +95,10 @@ class Room:
         self._early: dict[int, Batch] = {}  # batches whose elders have not come, by their first seq
         self._early_bytes = 0
         self._missed = 0  # the last seq of what could not be taken when it came
-        self._attached: dict[Listener, Callable[[Frame], int]] = {}  # how each one's outbox writes now
-        # since the hand-out under way began: the ways of writing that have changed, and whose each was; who left
-        self._changed: dict[Callable[[Frame], int], Listener] = {}
+        self._attached: dict[Listener, Sink] = {}  # with each one's sink as it is now
+        self._sinks: list[Sink] | None = None  # those of `_attached`, made when they are needed
+        # since the hand-out under way began: the sinks that have changed, and whose each was; who left
+        self._changed: dict[Sink, Listener] = {}
         self._left: set[Listener] = set()
         self._handing_out = False
         self._ring: deque[Batch] = deque()
@@ -135,21 +144,24 @@ class Room:
         """Let `listener` hear what follows `position`; False unless that is exactly where the room is."""
         if position != self.delivered:
             return False
-        self._attached[listener] = listener.outbox.write
+        self._attached[listener] = listener.outbox.sink
+        self._sinks = None
         return True
 
     def rewired(self, listener: Listener) -> None:
-        """The outbox of `listener` writes in another way now."""
+        """The outbox of `listener` has another sink now."""
         if listener in self._attached:
             if self._handing_out:
                 self._changed[self._attached[listener]] = listener
-            self._attached[listener] = listener.outbox.write
+            self._attached[listener] = listener.outbox.sink
+            self._sinks = None
 
     def detach(self, listener: Listener) -> None:
         """Nothing of the room reaches `listener` any more."""
-        write = self._attached.pop(listener, None)
-        if write is not None and self._handing_out:
-            self._changed[write] = listener
+        sink = self._attached.pop(listener, None)
+        self._sinks = None
+        if sink is not None and self._handing_out:
+            self._changed[sink] = listener
             self._left.add(listener)
 
     def recent(self, after: int, max_bytes: int) -> list[Frame] | None:
@@ -169,6 +181,11 @@ class Room:
             if size >= max_bytes:
                 break
         return frames
+
+    def forget_recent(self) -> None:
+        """Replays read the store again: what it says of earlier events is another thing now."""
+        self._ring.clear()
+        self._ring_bytes = self._ring_events = 0
 
     async def run_broadcaster(self) -> None:
         """Hand out what comes in: all that waits as one buffer, one post a listener. Lives until cancelled.
@@ -240,44 +257,43 @@ class Room:
             listener.pull(self, position)
 
     async def _hand_out(self, frame: Frame) -> None:
-        # the hot path: in a large room each object touched is a cache miss, so there is one callable for each
-        # listener, mostly its socket's own `send`, and nothing else in the loop
-        writes = list(self._attached.values())
+        # the hot path: in a large room each object touched is a cache miss, so there is one for each listener,
+        # mostly its socket, and nothing else in the loop
+        if self._sinks is None:
+            self._sinks = list(self._attached.values())
+        sinks, size = self._sinks, len(frame)
         self._handing_out = True
-        size = len(frame)
-        for start in range(0, len(writes), _TURN_LISTENERS):
-            turn = writes[start : start + _TURN_LISTENERS]
-            if start:
+        for start in range(0, len(sinks), _NEAR_LISTENERS):
+            if start and start % _TURN_LISTENERS == 0:
                 await trio.lowlevel.checkpoint()
-                turn = self._as_now(turn)
-            for write in turn:
+            for sink in self._as_now(sinks[start : start + _NEAR_LISTENERS]):
                 try:
-                    taken = write(frame)
+                    taken = sink.send(frame)
                 except OSError:
                     taken = 0  # its socket is full, or gone
                 if taken != size:
-                    self._post_rest(write, frame, taken)
+                    self._post_rest(sink, frame, taken)
         self._handing_out = False
         self._changed.clear()
         self._left.clear()
 
-    def _as_now(self, writes: list[Callable[[Frame], int]]) -> list[Callable[[Frame], int]]:
-        """`writes` of when the hand-out began: without who left since, and as each one writes now."""
+    def _as_now(self, sinks: Sequence[Sink]) -> Sequence[Sink]:
+        """`sinks` of when the hand-out began: without who left since, and each one as it is now."""
         changed = self._changed
         if not changed:
-            return writes
+            return sinks
         now = []
-        for write in writes:
-            listener = changed.get(write)
+        for sink in sinks:
+            listener = changed.get(sink)
             if listener is None:
-                now.append(write)
+                now.append(sink)
             elif listener in self._attached and listener not in self._left:
                 # not who left and came back: they attached behind what is being handed out
                 now.append(self._attached[listener])
         return now
 
-    def _post_rest(self, write: Callable[[Frame], int], frame: Frame, taken: int) -> None:
-        for listener in [one for one, its_write in self._attached.items() if its_write == write]:
+    def _post_rest(self, sink: Sink, frame: Frame, taken: int) -> None:
+        for listener in [one for one, its_sink in self._attached.items() if its_sink is sink]:
             if not listener.outbox.post_rest(frame, taken):
                 self.detach(listener)
                 listener.close(SLOW)

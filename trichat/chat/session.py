@@ -11,7 +11,7 @@ import trio
 from trichat.chat.committer import Submission
 from trichat.chat.ports import StoreUnavailable
 from trichat.chat.replay import Replay
-from trichat.chat.room import Room
+from trichat.chat.room import Room, Sink
 from trichat.chat.throttle import Allowance
 from trichat.core.accounts import Account, Key
 from trichat.core.closing import BAD_FRAMES, GONE, RATE_LIMIT_IGNORED, STATE_LOST, CloseReason
@@ -44,7 +44,7 @@ class Outbox(Protocol):
     on_rewired: Callable[[], None] | None
 
     @property
-    def write(self) -> Callable[[Frame], int]: ...
+    def sink(self) -> Sink: ...
 
     def post_rest(self, frame: Frame, taken: int) -> bool: ...
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
 import trio
 
@@ -17,6 +18,12 @@ _WRITE_BYTES = 262_144
 _FRAME_OVERHEAD_BYTES = 48
 
 
+class Sink(Protocol):
+    """What takes frames: a socket, or an outbox that queues them."""
+
+    def send(self, frame: Frame, /) -> int: ...
+
+
 class Outbox:
     """Frames on their way to one client.
 
@@ -26,21 +33,20 @@ class Outbox:
 
     A frame is taken whole or refused whole, so that none is ever torn by a cancellation.
 
-    `write` is for a room with a thousand listeners, where every object touched is a cache miss: it takes a frame
-    and gives how many bytes it took, all of them or fewer (then `post_rest` is called with the frame), or raises
-    OSError (then too). With nothing queued it is the socket's own `send`. It changes; `on_rewired` is called then.
+    `sink` is for a room with a thousand listeners, where every object touched is a cache miss: its `send` takes a
+    frame and gives how many bytes it took, all of them or fewer (then `post_rest` is called with the frame), or raises
+    OSError (then too). With nothing queued it is the socket itself. It changes; `on_rewired` is called then.
     """
 
     __slots__ = (
-        "_broken", "_ended", "_half", "_limits", "_queue", "_refill", "_send", "_sending",
-        "_socket", "_stream", "_work", "on_rewired", "queued", "taken_at", "write",
+        "_broken", "_ended", "_half", "_limits", "_queue", "_refill", "_sending",
+        "_socket", "_stream", "_work", "on_rewired", "queued", "sink", "taken_at",
     )  # fmt: skip
 
     def __init__(self, stream: trio.abc.Stream, sock: socket.socket | None, limits: Limits) -> None:
         self._stream = stream
         self._socket = sock
-        self._send: Callable[[bytes | memoryview], int] | None = None if sock is None else sock.send
-        self.write: Callable[[Frame], int] = self._send or self._enqueue
+        self.sink: Sink = self if sock is None else sock
         self.on_rewired: Callable[[], None] | None = None
         self._limits = limits
         self._queue: deque[bytes] | None = None  # None: nothing waits, which is nearly always so
@@ -56,7 +62,7 @@ class Outbox:
     def post(self, frame: Frame) -> bool:
         """Send a frame, or several joined. False when the queue is full of live events: the client is slow."""
         try:
-            taken = self.write(frame)
+            taken = self.sink.send(frame)
         except BlockingIOError:
             taken = 0
         except OSError:
@@ -70,7 +76,7 @@ class Outbox:
         return True
 
     def post_rest(self, frame: Frame, taken: int) -> bool:
-        """Go on where `write` took only `taken` bytes of `frame`, or failed (0). As `post`."""
+        """Go on where `sink` took only `taken` bytes of `frame`, or failed (0). As `post`."""
         if not taken:
             return self.post(frame)
         self._begin_queue(frame, taken)
@@ -144,8 +150,8 @@ class Outbox:
         if self._broken:
             raise trio.BrokenResourceError
 
-    def _enqueue(self, frame: Frame) -> int:
-        """What `write` is while the writer task writes: takes the whole frame, or 0 bytes when the queue is full."""
+    def send(self, frame: Frame) -> int:
+        """For `sink`, while the writer task writes: queues the whole frame, or takes 0 bytes when the queue is full."""
         if self._broken or self._ended:
             return len(frame)  # there is nobody to get it
         if self._queue is None:
@@ -167,18 +173,18 @@ class Outbox:
 
     def _rewire(self) -> None:
         at_once = self._queue is None and not (self._broken or self._ended)
-        self.write = self._send if at_once and self._send is not None else self._enqueue
+        self.sink = self._socket if at_once and self._socket is not None else self
         if self.on_rewired is not None:
             self.on_rewired()
 
     def _flush(self) -> None:
         """Give the socket as much as it takes, without waiting."""
         assert self._queue is not None
-        assert self._send is not None
+        assert self._socket is not None
         try:
             while self._queue:
                 self._join_first()
-                sent = self._send(memoryview(self._queue[0])[self._half :])
+                sent = self._socket.send(memoryview(self._queue[0])[self._half :])
                 self._written(sent)
         except BlockingIOError:
             pass
