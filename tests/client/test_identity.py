@@ -204,6 +204,29 @@ async def test_a_short_pause_before_the_next_login_is_waited_for_a_long_one_is_t
     assert refusal.value.frame["retry_after_ms"] == 60_000
 
 
+async def test_a_long_pause_before_a_later_login_is_tried_again(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    async def revoke(peer: Peer) -> None:
+        await peer.let_in("login", "u.1")
+        await peer.goodbye(4009, "session revoked")
+
+    async def pause(peer: Peer) -> None:
+        await peer.welcome()
+        await peer.refuse(await peer.expect("login"), "rate_limited", temporary=True, retry_after_ms=60_000)
+        await peer.stay()
+
+    async def log_in(peer: Peer) -> None:
+        await peer.let_in("login", "u.2")
+        await peer.reply_ping(await peer.expect("ping"))
+        await peer.stay()
+
+    server = FakeServer(nursery, revoke, pause, log_in)
+    async with open_client(URL, name="ann", password="x", connect=server.connect) as client:
+        await client.ping()
+        assert client.token == "u.2"
+
+
 async def test_a_revoked_session_ends_the_client(nursery: trio.Nursery, autojump_clock: MockClock) -> None:
     async def revoke(peer: Peer) -> None:
         await peer.let_in("auth")

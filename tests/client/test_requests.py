@@ -107,6 +107,27 @@ async def test_after_a_rate_limit_commands_come_one_by_one(nursery: trio.Nursery
     assert not all(first_alone)  # and the window opens again
 
 
+async def test_a_pause_goes_on_over_a_lost_connection_and_ends(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    async def refuse_and_cut(peer: Peer) -> None:
+        await peer.greet()
+        await peer.refuse(await peer.expect("send"), "rate_limited", temporary=True, retry_after_ms=10_000)
+        await peer.cut()
+
+    async def acknowledge(peer: Peer) -> None:
+        await peer.greet_again()
+        command = await peer.expect("send")
+        await peer.reply(command, "ack", room="lobby", seq=1, cid=command["cid"])
+        await peer.stay()
+
+    async with open_client(URL, connect=FakeServer(nursery, refuse_and_cut, acknowledge).connect) as client:
+        began = trio.current_time()
+        with trio.fail_after(30):
+            await client.send("lobby", "hi")
+        assert 10 <= trio.current_time() - began < 15
+
+
 async def test_a_final_refusal_is_raised_with_all_it_says(nursery: trio.Nursery) -> None:
     async def script(peer: Peer) -> None:
         await peer.greet()

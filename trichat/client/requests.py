@@ -136,12 +136,12 @@ class Requests:
         return min((time for time in times if time is not None), default=None)
 
     async def run_pacer(self) -> None:
-        """Goes on posting when a pause that the server asked for is over."""
+        """Goes on posting when a pause that the server asked for is over, on an earlier connection too."""
         while True:
-            await self._paused.wait()
             self._paused = trio.Event()
             await trio.sleep_until(self._window.paused_until)
             self._pump()
+            await self._paused.wait()
 
     def _new(self, fields: Frame, *, repeatable: bool, internal: bool) -> Pending:
         if self._ending is not None:
