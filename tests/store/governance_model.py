@@ -1,6 +1,6 @@
 """What governance should do, said once more and otherwise: plain dictionaries, no word of `core.governance`.
 
-People are names: ann, bob and cat have accounts, root administers the server, gus and gil are guests.
+People are names: ann, bob and cat have accounts, root administers the server, gus is a guest.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 RANK = {"guest": 0, "member": 2, "moderator": 3, "admin": 4, "owner": 5}
-GUESTS = {"gus", "gil"}
+GUESTS = {"gus"}
 NEEDS = {
     "invite": "moderator", "kick": "moderator", "ban": "moderator", "unban": "moderator", "mute": "moderator",
     "unmute": "moderator", "role": "admin", "transfer": "owner",
