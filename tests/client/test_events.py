@@ -29,13 +29,16 @@ from trichat.client import (
     open_client,
 )
 
+#: Seconds, mostly of a clock that jumps, after which an event does not come any more.
+NEVER_S = 200.0
 LOST = Disconnected(1006, "connection lost", pytest.approx(0.15, abs=0.05))  # type: ignore[arg-type]
 
 
 async def next_of(client: Client, count: int) -> list[ClientEvent | int]:
     """The next events; those of a room by their number alone."""
     events: AsyncIterator[ClientEvent] = client.events()
-    taken = [await anext(events) for _ in range(count)]
+    with trio.fail_after(NEVER_S):
+        taken = [await anext(events) for _ in range(count)]
     return [one.seq if isinstance(one, RoomEvent) else one for one in taken]
 
 

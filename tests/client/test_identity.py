@@ -7,12 +7,14 @@ import trio
 from trio.testing import MockClock
 
 from tests.client.fake_server import URL, FakeServer, Peer, event
+from tests.client.test_events import NEVER_S
 from trichat.client import Client, ClientEvent, Connected, Ended, Expiring, Refused, RoomEvent, open_client
 
 
 async def events_of(client: Client, count: int) -> list[ClientEvent]:
     events = client.events()
-    return [await anext(events) for _ in range(count)]
+    with trio.fail_after(NEVER_S):
+        return [await anext(events) for _ in range(count)]
 
 
 async def test_a_password_is_said_once_and_then_the_token_counts(
@@ -257,7 +259,7 @@ async def test_a_revoked_session_with_a_password_is_begun_anew_once(
     server = FakeServer(nursery, revoke, revoke_again)
     async with open_client(URL, name="ann", password="secret", connect=server.connect) as client:
         await client.join("lobby")
-        with pytest.raises(Ended, match="4009"):
+        with trio.fail_after(NEVER_S), pytest.raises(Ended, match="4009"):
             await client.ping()
         kinds = [type(one) for one in await events_of(client, 4)]
         assert (kinds[0], kinds[2], kinds[3]) == (Connected, Connected, RoomEvent)
@@ -273,7 +275,7 @@ async def test_after_a_logout_the_password_is_not_used(nursery: trio.Nursery, au
     server = FakeServer(nursery, script)
     async with open_client(URL, name="ann", password="secret", connect=server.connect) as client:
         await client.logout()
-        with pytest.raises(Ended):
+        with trio.fail_after(NEVER_S), pytest.raises(Ended):
             await client.ping()
     assert len(server.attempts) == 1
 
