@@ -1,33 +1,65 @@
-"""docs/protocol.md says everything that the code can say."""
+"""The documents of the protocol say everything that the code can say, and what their tables say is so."""
 
 from __future__ import annotations
 
+import json
 import re
+from typing import Final
 
-from tests.docs.transcripts import ROOT
-from trichat.core import replies
+from tests.docs.transcripts import ROOT, transcripts
+from trichat.core import replies, replies_people, replies_rooms
 from trichat.core.closing import CLOSE_REASONS, GONE
 from trichat.core.commands import COMMANDS
+from trichat.core.costs import COSTS
 from trichat.core.errors import ERROR_CODES
 from trichat.core.events import KINDS
 from trichat.core.replies import Reply
+from trichat.core.standing import PERMISSIONS, ROLE_NAMES, SCOPE_OF
 
-TEXT = (ROOT / "docs/protocol.md").read_text("utf-8")
-#: The first cells of the tables' rows, without their back quotes.
-CELLS = {cell.strip("`") for cell in re.findall(r"^\| ([^|]+?) \|", TEXT, re.MULTILINE)}
+DOCUMENTS: Final = ("docs/protocol.md", "docs/protocol-accounts.md", "docs/protocol-rooms.md")
+TEXT: Final = "\n".join((ROOT / document).read_text("utf-8") for document in DOCUMENTS)
+#: The kinds of events whose members are said; the others come later.
+BUILT: Final = ("message", "member", "room")
+LATER: Final = {"message": {"reply_to", "thread", "mentions"}}
+
+
+def cells(text: str) -> set[str]:
+    """The first cells of the tables' rows, without their back quotes."""
+    return {cell.strip("`") for cell in re.findall(r"^\| ([^|]+?) \|", text, re.MULTILINE)}
+
+
+def rows(name: str) -> list[list[str]]:
+    """The rows of the table between the marks of this name."""
+    table = TEXT.partition(f"<!-- {name} -->")[2].partition(f"<!-- /{name} -->")[0].strip().splitlines()
+    return [line.strip("| ").split(" | ") for line in table[2:]]
+
+
+def quoted(text: str) -> list[str]:
+    return re.findall("`([^`]*)`", text)
 
 
 def test_every_command_has_a_row() -> None:
-    assert not set(COMMANDS) - CELLS
+    assert not set(COMMANDS) - cells(TEXT)
+
+
+def test_every_command_is_said_in_a_transcript() -> None:
+    said = [
+        json.loads(step.says)
+        for document in DOCUMENTS
+        for transcript in transcripts(document, "transcript")
+        for step in transcript.steps
+        if step.says is not None and step.says.startswith("{")
+    ]
+    assert not set(COMMANDS) - {command["type"] for command in said}
 
 
 def test_every_error_code_has_a_row() -> None:
-    assert not set(ERROR_CODES) - CELLS
+    assert not set(ERROR_CODES) - cells(TEXT)
 
 
 def test_every_close_code_has_a_row_and_no_other_is_there() -> None:
     known = {str(code) for code in CLOSE_REASONS if code != GONE.code}
-    shown = {cell for cell in CELLS if re.fullmatch(r"\d{4}", cell)}
+    shown = {cell for cell in cells(TEXT) if re.fullmatch(r"\d{4}", cell)}
     assert shown == known
 
 
@@ -35,10 +67,27 @@ def test_every_kind_of_event_is_named() -> None:
     assert not {kind for kind in KINDS if f"`{kind}`" not in TEXT}
 
 
+def test_every_kind_of_event_that_is_built_has_a_row_with_its_members() -> None:
+    shown = {kind.strip("`"): set(quoted(members)) for kind, members, _ in rows("events")}
+    assert shown == {kind: set(KINDS[kind]) - LATER.get(kind, set()) for kind in BUILT}
+
+
 def test_every_reply_is_shown() -> None:
     tags = {
         str(kind.__struct_config__.tag)
-        for kind in vars(replies).values()
+        for module in (replies, replies_people, replies_rooms)
+        for kind in vars(module).values()
         if isinstance(kind, type) and issubclass(kind, Reply) and kind is not Reply
     }
     assert not {tag for tag in tags if f'"type":"{tag}"' not in TEXT and f"`{tag}`" not in TEXT}
+
+
+def test_the_table_of_permissions_is_the_one_that_the_server_decides_by() -> None:
+    shown = {permission: (least, scope) for permission, least, scope, _ in rows("permissions")}
+    assert shown == {permission: (ROLE_NAMES[role], SCOPE_OF[permission]) for permission, role in PERMISSIONS.items()}
+    assert not {command for row in rows("permissions") for command in quoted(row[3])} - set(COMMANDS)
+
+
+def test_the_table_of_costs_has_what_each_command_costs() -> None:
+    shown = {command: float(cost) for cost, commands in rows("costs") for command in quoted(commands)}
+    assert shown == {str(command.__struct_config__.tag): cost for command, cost in COSTS.items()}

@@ -93,7 +93,7 @@ async def rotate_secret(desk: Desk, arguments: Namespace) -> None:
     number = await desk.store.administration.add_secret(desk.chance.bytes(_SECRET_BYTES), operator=desk.operator)
     desk.console.done(
         f"secret {number} signs guests' tokens from now on, at every node within seconds; older ones still count.\n"
-        "When all servers were started anew and guests had time to come: secrets drop NUMBER",
+        "Guests get a token of it by hello. When they had time for that: secrets drop NUMBER",
         number=number,
     )
 
