@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import msgspec
@@ -143,6 +143,37 @@ async def test_each_node_counts_for_itself(autojump_clock: MockClock) -> None:
         ann, bob = await chat.guest(chat.nodes[0]), await chat.guest(chat.nodes[1])
         assert await outcomes(ann, 11) == ["ok"] * 10 + ["address"]
         assert await outcomes(bob, 10) == ["ok"] * 10
+
+
+# what is paid ahead
+
+
+async def test_what_was_paid_ahead_is_neither_lost_nor_counted_twice(autojump_clock: MockClock) -> None:
+    async with open_chat(limits(guest_per_s=0.001, guest_burst=100)) as chat:
+        ann = await chat.guest_in("lobby")  # for 2
+        assert await outcomes(ann, 99, type="send", room="lobby", text="x") == ["ok"] * 98 + ["guest"]
+
+
+async def test_no_room_gets_more_than_its_bucket_from_who_goes_back_and_forth(autojump_clock: MockClock) -> None:
+    async with open_chat(limits(room_per_s=0.001, room_burst=100)) as chat:
+        ann = await chat.guest_in("one")
+        await ann.join("two")
+        taken = {"one": 0, "two": 0}
+        for number in range(300):
+            room = ("one", "two", "two")[number % 3]
+            taken[room] += (await outcomes(ann, 1, type="send", room=room, text="x")) == ["ok"]
+            assert await outcomes(ann, 1) == ["ok"]
+        assert 50 <= min(taken.values()) <= max(taken.values()) <= 100
+
+
+async def test_many_connections_of_a_guest_get_no_more_than_one(autojump_clock: MockClock) -> None:
+    async with open_chat(limits(guest_per_s=0.001, guest_burst=100)) as chat, AsyncExitStack() as stack:
+        guests = [await stack.enter_async_context(visitor(chat)) for _ in range(5)]
+        for guest in guests:
+            assert (await guest.ask("auth", token=guests[0].frames[0]["token"]))["type"] == "ok"
+            await guest.join("lobby")  # for 2; the first one pays its `auth` too
+        taken = [await outcomes(guest, 1, type="send", room="lobby", text="x") for _ in range(30) for guest in guests]
+        assert taken.count(["ok"]) == 100 - 5 - 5 * 2
 
 
 # who is closed

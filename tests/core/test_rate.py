@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.properties import steady
-from trichat.core.rate import BucketTable, RecentCount, TokenBucket, take_from_all
+from trichat.core.rate import BucketTable, RecentCount, TokenBucket, take_ahead, take_from_all
 
 
 def test_a_bucket_is_full_at_first() -> None:
@@ -78,6 +78,13 @@ def test_the_one_that_makes_wait_longest_is_named() -> None:
     assert (quick.wait_s(0.0), slow.wait_s(0.0), full.wait_s(0.0)) == (0.125, 1.0, 0.0)
     assert take_from_all(buckets, 0.5, 1) is slow
     assert take_from_all(buckets, 1.0, 1) is None
+
+
+def test_only_well_filled_buckets_pay_ahead_and_all_or_none() -> None:
+    large, small = TokenBucket(1, 20, now=0.0), TokenBucket(1, 12, now=0.0)
+    assert take_ahead((large, small), 5)
+    assert not take_ahead((large, small), 5), "the small one would be less than half full"
+    assert (large.wait_s(0.0, 20), small.wait_s(0.0, 12)) == (5.0, 5.0)
 
 
 prices = st.integers(1, 12)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable
 from typing import Final
 
 #: Buckets longest unused that are looked at for each new one: more than one, so that full ones do not pile up.
@@ -40,20 +40,27 @@ class TokenBucket:
         return min(self._burst, self._tokens + (now - self._at) * self._per_s)
 
 
-def take_from_all(buckets: Sequence[TokenBucket], now: float, cost: float) -> TokenBucket | None:
+def take_from_all(buckets: Collection[TokenBucket], now: float, cost: float) -> TokenBucket | None:
     """Take `cost` tokens from each of `buckets`, or from none; the one that refuses the longest, or None."""
     short = False
-    for bucket in buckets:  # in one place and without calls: this is done for every command
-        tokens = bucket._tokens + (now - bucket._at) * bucket._per_s
+    for bucket in buckets:
+        bucket._tokens = bucket._tokens_at(now)
         bucket._at = now
-        bucket._tokens = tokens = tokens if tokens < bucket._burst else bucket._burst
-        if tokens < cost and tokens < bucket._burst:
-            short = True
+        short = short or bucket._tokens < min(cost, bucket._burst)
     if short:
         return max(buckets, key=lambda bucket: bucket.wait_s(now, cost))
     for bucket in buckets:
         bucket._tokens -= cost
     return None
+
+
+def take_ahead(buckets: Collection[TokenBucket], cost: float) -> bool:
+    """Take `cost` tokens more from each of `buckets`, just taken from, if that leaves each at least half full."""
+    if any(bucket._tokens - cost < bucket._burst / 2 for bucket in buckets):
+        return False
+    for bucket in buckets:
+        bucket._tokens -= cost
+    return True
 
 
 class BucketTable:
