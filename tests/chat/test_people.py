@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 import pyotp
 import pytest
+import trio
 from trio.testing import MockClock
 
 from tests.chat.guests import Chat, Guest, open_chat
@@ -247,6 +248,19 @@ async def test_a_full_queue_of_passwords_says_when_to_come_back(autojump_clock: 
         chat.twins.vault.busy = True
         error = await guest.ask("login", name="ann", password=PASSWORD)
         assert (error["code"], error["temporary"], error["retry_after_ms"]) == ("unavailable", True, 1000)
+
+
+async def test_who_waits_for_their_password_to_be_looked_at_is_not_late(autojump_clock: MockClock) -> None:
+    async with open_chat() as chat:
+        await registered(chat, "ann")
+        chat.node.hub.allow_guests = False
+        chat.twins.vault.takes_s = 2 * LOOSE.identify_s
+        patient, idle = await chat.guest(), await chat.guest()
+        assert patient.frames[0]["user"] is None
+        began = trio.current_time()
+        await ok(patient, "login", name="ann", password=PASSWORD)
+        assert trio.current_time() - began == pytest.approx(2 * LOOSE.identify_s, abs=0.1)
+        assert idle.closed == 4008
 
 
 async def test_an_old_hash_is_made_anew_when_its_password_is_at_hand(autojump_clock: MockClock) -> None:

@@ -152,6 +152,11 @@ class Session:
             and (len(self._pending) >= limits.pending_commands or self._pending_bytes >= limits.pending_bytes)
         )
 
+    @property
+    def waits(self) -> bool:
+        """A command of the client's is not done yet: it waits for the store, or for a password to be looked at."""
+        return self._pending is not None
+
     async def relieved(self) -> None:
         """Wait until the session is congested no more, or has ended."""
         while self.congested and self.ended is None:

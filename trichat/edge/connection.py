@@ -110,7 +110,10 @@ class Connection:
         elif silent_s > limits.ping_s:
             self._pinged_at = now
             self.outbox.post(_PING)
-        if self.session is not None and self.session.user_id is None and now - self.opened_at > limits.identify_s:
+        session = self.session
+        # who waits for an answer is not late: many passwords may have to be looked at before this one
+        unknown = session is not None and session.user_id is None and not session.waits
+        if unknown and now - self.opened_at > limits.identify_s:
             self.end(NOT_IDENTIFIED)
 
     async def _serve(self) -> None:
