@@ -92,9 +92,7 @@ async def _play(plan: list[tuple[str, Any]]) -> None:
                     for _ in range(value):
                         await trio.lowlevel.checkpoint()
         room.take(batch(1, LAST))  # as the store brings what is missing
-        with trio.fail_after(10):
-            while room.delivered < LAST:  # on a busy machine a hand-out takes long, and the room rests after it
-                await trio.lowlevel.checkpoint()
+        await _until_delivered(room)
         await wait_all_tasks_blocked()
         nursery.cancel_scope.cancel(reason="all is said")
     assert room.head == room.delivered == room.needs == LAST
@@ -102,6 +100,12 @@ async def _play(plan: list[tuple[str, Any]]) -> None:
         visitor.leave(room, last=LAST)
         visitor.come(room)  # which sees that nothing came after leaving
     assert CROWD[0].seqs == CROWD[-1].seqs == list(range(1, LAST + 1))
+
+
+async def _until_delivered(room: Room) -> None:
+    with trio.fail_after(10):
+        while room.delivered < LAST:  # on a busy machine a hand-out takes long, and the room rests after it
+            await trio.lowlevel.checkpoint()
 
 
 @steady
