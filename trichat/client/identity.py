@@ -29,7 +29,6 @@ class Identity:
         self._register = register
         self._code = code
         self._device = device
-        self._may_log_in_anew = True
         # with a password an account is meant: a guest's token from earlier days is not
         self.token = None if password is not None and _is_guests(token) else token
         self.user: str | None = None
@@ -54,14 +53,6 @@ class Identity:
         self.user = frame.get("user")
         self.user_id = frame.get("user_id", self.user_id)
         self.token = frame.get("token", self.token)
-
-    def revoked(self) -> bool:
-        """The token is worth nothing any more. Whether to come back all the same: once, where a password is known."""
-        again = self._password is not None and self._may_log_in_anew
-        self._may_log_in_anew = False
-        if again:
-            self.token = None
-        return again
 
     def use_password(self, password: str | None) -> None:
         """What is to be said when the token is refused; None: come back no more."""

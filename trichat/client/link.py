@@ -16,7 +16,6 @@ from trichat.client.events import Disconnected
 from trichat.client.session import Session
 from trichat.client.state import ClientState
 from trichat.client.wire import Connect
-from trichat.core.closing import REVOKED
 
 log = logging.getLogger("trichat.client")
 
@@ -81,8 +80,6 @@ class Link:
             if first_round:
                 return 0.0
             self.end(Unreachable(address.url, ending.reason))
-        elif ending.code == REVOKED.code and self._state.identity.revoked():
-            delay = 0.0
         elif delay is None:
             self.end(Ended(ending.code, ending.reason))
         delay = delay or 0.0
