@@ -6,9 +6,9 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from tests.client.fake_server import URL, FakeServer, Peer, event
+from tests.client.fake_server import URL, FakeServer, Peer
 from tests.client.test_events import NEVER_S
-from trichat.client import Client, ClientEvent, Connected, Ended, Expiring, Refused, RoomEvent, open_client
+from trichat.client import Client, ClientEvent, Ended, Expiring, Refused, open_client
 
 
 async def events_of(client: Client, count: int) -> list[ClientEvent]:
