@@ -72,7 +72,8 @@ def welcome(session: Session) -> None:
 
 
 def unidentified() -> Refusal:
-    return Refusal("unauthenticated", 'say who you are first: {"type":"auth","token":"…"}')
+    said = 'say who you are first: {"type":"login","name":"…","password":"…"} or {"type":"auth","token":"…"}'
+    return Refusal("unauthenticated", said)
 
 
 async def hello(session: Session, command: Hello) -> None:

@@ -84,12 +84,12 @@ HELP_PEOPLE: Final[dict[str, HelpText]] = {
         '{"type":"revoke","all":true}',
     ),
     "block": HelpText(
-        "Lets somebody not write to you in direct rooms any more.",
+        "Keeps somebody from writing to you in direct rooms.",
         {"user": "a name, or an id that begins with u_", "id": ID},
         '{"type":"block","user":"bob"}',
     ),
     "unblock": HelpText(
-        "Lets them again.",
+        "Lets somebody write to you in direct rooms again.",
         {"user": "a name, or an id that begins with u_", "id": ID},
         '{"type":"unblock","user":"bob"}',
     ),
