@@ -13,6 +13,7 @@ from trio.testing import MockClock
 
 from tests.chat.guests import Chat, Guest, open_chat
 from tests.nodes import LOOSE, Node
+from tests.people import make_account
 from tests.wire import WireClient
 from trichat.chat.throttle import Throttle, check_account_connections
 from trichat.core.errors import Refusal
@@ -231,7 +232,33 @@ def test_the_defaults_count() -> None:
     assert not Throttle(Limits()).lifted
 
 
-# connections of an account
+# accounts
+
+
+async def test_an_account_has_one_bucket_over_its_connections_and_over_a_return(autojump_clock: MockClock) -> None:
+    async with open_chat(limits(account_per_s=0.001, account_burst=20, guest_per_s=0.001, guest_burst=10)) as chat:
+        token = await make_account(chat.store, "ann")
+        async with visitor(chat) as one, visitor(chat, "192.0.2.2") as other:
+            for connection in (one, other):
+                assert (await connection.ask("auth", token=token))["type"] == "ok"  # the guests pay for it
+            assert await outcomes(one, 30) == ["ok"] * 30
+            assert await outcomes(other, 11) == ["ok"] * 10 + ["account"]
+        async with visitor(chat, "192.0.2.3") as again:
+            assert (await again.ask("auth", token=token))["type"] == "ok"
+            assert await outcomes(again, 1) == ["account"]
+
+
+async def test_one_connection_more_than_an_account_may_have_is_refused_until_one_goes(
+    autojump_clock: MockClock,
+) -> None:
+    async with open_chat(limits(connections_per_account=2)) as chat, visitor(chat) as one:
+        token = await make_account(chat.store, "ann")
+        assert (await one.ask("auth", token=token))["type"] == "ok"
+        async with visitor(chat) as two, visitor(chat) as three:
+            assert (await two.ask("auth", token=token))["type"] == "ok"
+            assert (await three.ask("auth", token=token))["code"] == "limit_reached"
+        async with visitor(chat) as four:
+            assert (await four.ask("auth", token=token))["type"] == "ok"
 
 
 def test_an_account_has_so_many_connections_at_a_node() -> None:
