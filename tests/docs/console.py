@@ -34,12 +34,12 @@ def type_command(command: str, database_url: str) -> list[str]:
     return terminal.getvalue().splitlines()
 
 
-async def set_scene(database_url: str) -> None:
-    """There is a room already, in which the guest eve has spoken."""
+async def set_scene(database_url: str, name: str) -> None:
+    """There is the room lobby already, in which the guest `name` has spoken."""
     chance = Chance()
     async with open_postgres_store(database_url, Limits(), chance=chance) as store:
-        eve, lobby = chance.guest(), RoomName("lobby")
-        assert await store.claim_name(eve, "eve")
+        guest, lobby = chance.guest(), RoomName("lobby")
+        assert await store.claim_name(guest, name)
         room = (await store.open_rooms([lobby], create=True))[lobby]
-        body = b'{"text":"buy this"}'
-        assert await store.append([Draft(room.id, lobby, "message", eve, "eve", None, body)])
+        body = b'{"text":"hello, world"}'
+        assert await store.append([Draft(room.id, lobby, "message", guest, name, None, body)])

@@ -25,7 +25,8 @@ PROTOCOL = [
     for transcript in transcripts(document, "transcript")
 ]
 README = transcripts("README.md", "websocat")
-OPERATED = ("README.md", "docs/operations.md")
+#: Where the server's command line is shown, and who has spoken in the lobby before.
+OPERATED = {"README.md": "ann", "docs/operations.md": "eve"}
 
 #: Seconds for one line of websocat's: about a thousand times the typical.
 _LINE_S = 10.0
@@ -74,9 +75,9 @@ async def _operate(step: Step, database_url: str, names: Names) -> None:
     match_output(step.hears, printed, names)
 
 
-@pytest.mark.parametrize("document", OPERATED)
-async def test_the_operator_sees_what_is_shown(document: str, database_url: str) -> None:
-    await set_scene(database_url)
+@pytest.mark.parametrize(("document", "guest"), OPERATED.items())
+async def test_the_operator_sees_what_is_shown(document: str, guest: str, database_url: str) -> None:
+    await set_scene(database_url, guest)
     names = Names()
     for block in transcripts(document, "console"):
         for step in block.steps:
