@@ -96,24 +96,31 @@ def say(what: str, talkers: list[Talker]) -> None:
 
 
 async def measure(node: NodeProcess) -> None:
-    async with AsyncExitStack() as stack, trio.open_nursery() as nursery:
+    async with AsyncExitStack() as stack:
         talkers = [Talker(await stack.enter_async_context(open_wire(node.port)), n) for n in range(TALKERS)]
         arrivals = [await stack.enter_async_context(connected(node)) for _ in range(LOGINS)]
         for talker, listener in zip(talkers, talkers[1:] + talkers[:1], strict=True):
             talker.listener = listener
             await talker.join()
-            nursery.start_soon(talker.listen)
-            nursery.start_soon(talker.talk)
-        await trio.sleep(BEFORE_S)
-        say("before", talkers)
-        began = trio.current_time()
-        async with trio.open_nursery() as logins:
-            for number, guest in enumerate(arrivals):
-                logins.start_soon(log_in_patiently, guest, f"person-{number}")
-        took = trio.current_time() - began
-        say("during", talkers)
+        async with trio.open_nursery() as talk:
+            for talker in talkers:
+                talk.start_soon(talker.listen)
+                talk.start_soon(talker.talk)
+            await trio.sleep(BEFORE_S)
+            say("before", talkers)
+            took = await log_all_in(arrivals)
+            say("during", talkers)
+            talk.cancel_scope.cancel(reason="measured")
         print(f"{LOGINS} logins took {took:.1f} s: {LOGINS / took:.1f} a second")
-        nursery.cancel_scope.cancel(reason="measured")
+
+
+async def log_all_in(arrivals: list[Guest]) -> float:
+    """All at once; the seconds that it took."""
+    began = trio.current_time()
+    async with trio.open_nursery() as logins:
+        for number, guest in enumerate(arrivals):
+            logins.start_soon(log_in_patiently, guest, f"person-{number}")
+    return trio.current_time() - began
 
 
 async def log_in_patiently(guest: Guest, name: str) -> None:
