@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import cast
+
 from trichat.chat.people_ports import NewLogin
 from trichat.chat.ports import Store
 from trichat.core.chance import Chance
+from trichat.core.names import RoomName
+from trichat.core.standing import Scope
 from trichat.core.tokens import token_hash
 
 _CHANCE = Chance()
@@ -20,7 +25,7 @@ async def make_account(store: Store, name: str, *, admin: bool = False) -> str:
     return token
 
 
-async def make_bot(store: Store, name: str, scopes: list[str], rooms: list[str] | None = None) -> str:
+async def make_bot(store: Store, name: str, scopes: Sequence[str], rooms: Sequence[str] | None = None) -> str:
     """A bot of this name, and a key of it with these scopes."""
     user_id, key = _CHANCE.account(), _CHANCE.token("b")
     assert await store.administration.add_bot(user_id, name, operator="test")
@@ -28,8 +33,8 @@ async def make_bot(store: Store, name: str, scopes: list[str], rooms: list[str] 
         "b_" + _CHANCE.label(10),
         user_id,
         token_hash(key),
-        scopes,
-        rooms,
-        operator="test",  # type: ignore[arg-type]
+        [cast(Scope, scope) for scope in scopes],
+        None if rooms is None else [RoomName(room) for room in rooms],
+        operator="test",
     )
     return key

@@ -30,7 +30,7 @@ class SimulatedStore(MemoryStore):
     """A twin whose log can be looked at."""
 
     def log_of(self, room: str) -> list[Event]:
-        found = self._by_name.get(RoomName(room))
+        found = self.rooms_by_name.get(RoomName(room))
         return found.events if found else []
 
 

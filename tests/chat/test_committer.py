@@ -16,7 +16,7 @@ from trichat.chat.committer import Committer, Submission
 from trichat.chat.ports import Batch
 from trichat.core.chance import Chance
 from trichat.core.codec import split_frames
-from trichat.core.events import CidReused, Draft, Outcome, RoomGone
+from trichat.core.events import CidReused, Denied, Draft, Outcome, RoomGone
 from trichat.core.limits import Limits
 from trichat.core.names import RoomId, RoomName, UserId
 from trichat.store.memory import MemoryStore
@@ -56,7 +56,7 @@ class Speaker:
         self._hear(submission, f"{seq} again" if repeated else str(seq))
         return b""
 
-    def refused(self, submission: Submission, outcome: CidReused | RoomGone) -> None:
+    def refused(self, submission: Submission, outcome: CidReused | RoomGone | Denied) -> None:
         self._hear(submission, type(outcome).__name__)
 
     def unavailable(self, submission: Submission) -> None:

@@ -45,7 +45,7 @@ class SeenStore(MemoryStore):
     """A twin whose logs the test may look at."""
 
     def log_of(self, room: str) -> list[Event]:
-        found = self._by_name.get(RoomName(room))
+        found = self.rooms_by_name.get(RoomName(room))
         return found.events if found else []
 
 
