@@ -154,6 +154,7 @@ class Governed(RuleBasedStateMachine):
         room = self.rooms.get(slot)
         fate = "no_such_room" if room is None else expected(room)
         self.settle(slot, got, fate)
+        self.send(slot, [other or person])  # what it came to is soon seen in what they may send
         if fate is True:
             self.past.append(Past(slot, self.ids[slot], person, change, other, cid, got.seq))
 
@@ -413,7 +414,7 @@ def test_the_twin_does_what_the_model_does() -> None:
         await play(Stage(MemoryStore(LIMITS, chance=Chance(), clock=lambda: time[0]), pass_time))
 
     with _playing(run, shifts=False) as playing:
-        _play(playing, examples=150, steps=50)
+        _play(playing, examples=300, steps=50)
 
 
 @pytest.mark.slow
@@ -426,4 +427,4 @@ def test_postgres_does_what_the_model_does(databases: Callable[[str], str], bina
             await play(Stage(store, partial(age, url)))
 
     with _playing(run, shifts=True) as playing:
-        _play(playing, examples=12, steps=40)
+        _play(playing, examples=60, steps=50)
