@@ -7,15 +7,17 @@ from collections.abc import Awaitable, Callable, Iterable
 from itertools import count
 from typing import Any, Final
 
+import trio
 from msgspec import Struct
 
 from tests.chat.guests import Guest
 from tests.chat.matrix_law import LABELS, Who, event_of, hidden, listens, outcome, shows, type_of
 from tests.chat.matrix_stage import TEXT, Cast, Picture, Somebody, Stage, look, make_cast, set_stage, somebody
-from tests.people import make_account, make_bot
+from tests.chat.persons import SOON_S
+from tests.people import make_bot
 from trichat.chat.ports import Store
 from trichat.core.events import Person
-from trichat.core.names import UserId
+from trichat.core.names import RoomName, UserId
 from trichat.core.standing import Role, RoomRules
 
 #: The nodes, by number.
@@ -36,19 +38,35 @@ class Heard(Struct, frozen=True):
 
 
 class Play:
-    """One subject and the rooms of one kind, over nodes that share `store`; `connect` gives a client at a node."""
+    """One subject and the rooms of one kind, over nodes that share `store`; `connect` gives a client at a node.
 
-    def __init__(self, store: Store, connect: Callable[[int], Awaitable[Guest]], who: Who, rules: RoomRules) -> None:
+    `mark` is the end of all names, so that other plays may have the same store; `within_s` is in what time the other
+    node is to hear of something.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        connect: Callable[[int], Awaitable[Guest]],
+        who: Who,
+        rules: RoomRules,
+        *,
+        mark: str = "",
+        within_s: float = SOON_S,
+    ) -> None:
         self.store = store
         self.who = who
         self.rules = rules
         self.rank = Role.MEMBER  # of whom commands are about
+        self.rooms: list[RoomName] = []  # all that were made
+        self._mark = mark
+        self._within_s = within_s
         self._connect = connect
         self._clients: dict[tuple[UserId, int], Guest] = {}
         self._refusals: dict[str, Heard] = {}
 
     async def begin(self) -> None:
-        self.cast: Cast = await make_cast(self.store)
+        self.cast: Cast = await make_cast(self.store, self._mark)
         self.subject: Somebody = await self._make_subject()
 
     async def wrong(self, labels: Iterable[str] = LABELS) -> list[str]:
@@ -66,16 +84,18 @@ class Play:
         return wrong
 
     async def stage(self) -> Stage:
-        return await set_stage(self.store, self.cast, self.subject, self.who, self.rules, rank=self.rank)
+        stage = await set_stage(self.store, self.cast, self.subject, self.who, self.rules, rank=self.rank)
+        self.rooms.append(stage.name)
+        return stage
 
     # one question
 
     async def _cell(self, stage: Stage, label: str, node: int) -> tuple[list[str], bool]:
         listeners = [await self.client(stage.host, at, stage) for at in NODES]
         subject = await self.subject_at(node, stage, label)
-        before = await self._look(stage)
+        before = stage.picture or await self._look(stage)
         heard = await ask(subject, label, stage, stage.name)
-        after = await self._look(stage)
+        after = stage.picture = await self._look(stage)
         expected = outcome(label, self.who, self.rules, self.rank)
         if heard.outcome != expected:
             return [f"expected {expected}, heard {heard.said}"], True
@@ -114,7 +134,10 @@ class Play:
             return [f"the head went from {before.head} to {after.head}"]
         if event is None:
             return []
-        await listener.until(lambda: _event(listener, stage, after.head) is not None)
+        try:
+            await listener.until(lambda: _event(listener, stage, after.head) is not None, self._within_s)
+        except trio.TooSlowError:
+            return [f"nothing is heard of it at the other node in {self._within_s} s"]
         frame = _event(listener, stage, after.head) or {}
         found = (frame["type"], frame.get("change", ""))
         return [] if found == event else [f"the other node hears {frame}"]
@@ -148,15 +171,12 @@ class Play:
         if self.who.guest:
             welcome = (await self._connect(0)).frames[0]
             return Somebody(Person(welcome["user"], welcome["user_id"]), welcome["token"])
-        if self.who.scopes is not None:
-            key = await make_bot(
-                self.store, "subject", list(self.who.scopes), ["elsewhere"] if self.who.elsewhere else None
-            )
-        elif self.who.admin:
-            key = await make_account(self.store, "subject", admin=True)
-        else:
-            return await somebody(self.store, "subject")
-        person = await self.store.accounts.find_person("subject")
+        name = "subject" + self._mark
+        if self.who.scopes is None:
+            return await somebody(self.store, name, admin=self.who.admin)
+        only = ["elsewhere"] if self.who.elsewhere else None
+        key = await make_bot(self.store, name, list(self.who.scopes), only)
+        person = await self.store.accounts.find_person(name)
         assert person is not None
         return Somebody(person, key)
 
@@ -178,7 +198,7 @@ def question(label: str, stage: Stage, room: str) -> dict[str, Any]:
         "resume": {"rooms": {room: {"since": 0}}},
         "send": {**there, "text": "hello"},
         "events": {**there, "since": 0},
-        "rooms": {},
+        "rooms": {"after": room[:-1]},
         "rooms-mine": {"mine": True},
         "create": {"room": f"made{next(_numbers)}"},
         "direct": whom,

@@ -53,6 +53,8 @@ WHO: Final[dict[str, Who]] = {
     "muted-guest": Who(path=("mute",), guest=True, muted=True),
     "banned-guest": Who(path=("ban",), guest=True, banned=True),
     "server-admin": Who(admin=True),
+    "member-server-admin": Who(**_MEMBER, admin=True),
+    "banned-server-admin": Who(path=("enter", "ban"), banned=True, admin=True),
     **{f"bot-{scope}": Who(**_MEMBER, scopes=(scope,)) for scope in _ALL},
     **{f"moderator-bot-{scope}": Who(path=("enter", "moderator"), role=Role.MODERATOR, scopes=(scope,))
        for scope in _ALL},
@@ -210,7 +212,7 @@ def _leave(label: str, who: Who, rules: RoomRules) -> str:
 
 def _roster(label: str, who: Who, rules: RoomRules) -> str:
     if rules.kind == "public":
-        return "forbidden" if who.banned else "ok"
+        return "forbidden" if _kept_from_acts(who) else "ok"
     return _govern(label, who, rules)
 
 
@@ -228,7 +230,12 @@ def _mute(label: str, who: Who, rules: RoomRules) -> str:
 def _govern(label: str, who: Who, rules: RoomRules) -> str:
     permission = NEEDS[label]
     assert permission is not None
-    return "ok" if not who.banned and _role(who, rules) >= PERMISSIONS[permission] else "forbidden"
+    return "ok" if not _kept_from_acts(who) and _role(who, rules) >= PERMISSIONS[permission] else "forbidden"
+
+
+def _kept_from_acts(who: Who) -> bool:
+    """A ban keeps the server's admins from reading and from joining alone."""
+    return who.banned and not who.admin
 
 
 _JUDGES: Final[dict[str, Callable[[str, Who, RoomRules], str]]] = {

@@ -13,6 +13,7 @@ from trichat.chat.ports import Store
 from trichat.core.chance import Chance
 from trichat.core.changes import Archive, Ban, Change, Enter, Invite, Kick, Mute, Quit, SetRole, Transfer
 from trichat.core.codec import quote
+from trichat.core.errors import Refusal
 from trichat.core.events import Committed, Draft, Person, RoomRecord
 from trichat.core.names import RoomName, direct_room_name, private_room_name
 from trichat.core.standing import Actor, Role, RoomRules, Standing
@@ -65,17 +66,30 @@ class Cast(Struct):
         return [one.person for one in (self.host, self.member, self.banned, self.muted, self.outsider)]
 
 
+class Picture(Struct, frozen=True):
+    """All of a room that a command can change: to be compared."""
+
+    head: int
+    rules: RoomRules
+    standings: tuple[Standing, ...]
+    acts: int  # the number of the last act in the room's audit
+    reports: int
+    codes: int
+
+
 class Stage(Struct, kw_only=True):
     """A room, and what there is in it to ask about."""
 
     record: RoomRecord  # as it was made
     rules: RoomRules
+    owner: Somebody
     host: Somebody  # who made it, and listens at every node: an owner or admin; in a direct room the other of the two
     whom: dict[str, str]  # whom each command is about
     seq: int  # of a message
     code: str = "nocode"
     report: int = 0
     given_role: str = "moderator"
+    picture: Picture | None = None  # how the room was at the last look
     subject_at: set[int] = field(default_factory=set)  # the nodes at which the subject listens
 
     @property
@@ -83,27 +97,18 @@ class Stage(Struct, kw_only=True):
         return self.record.name
 
 
-class Picture(Struct, frozen=True):
-    """All of a room that a command can change: to be compared."""
-
-    head: int
-    rules: RoomRules
-    standings: tuple[Standing, ...]
-    acts: int  # the number of the server's last audited act
-    reports: int
-    codes: int
-
-
-async def somebody(store: Store, name: str) -> Somebody:
-    token = await make_account(store, name)
+async def somebody(store: Store, name: str, *, admin: bool = False) -> Somebody:
+    """A new account of this name."""
+    token = await make_account(store, name, admin=admin)
     person = await store.accounts.find_person(name)
     assert person is not None
     return Somebody(person, token)
 
 
-async def make_cast(store: Store) -> Cast:
+async def make_cast(store: Store, mark: str = "") -> Cast:
+    """New accounts, whose names end with `mark`."""
     names = ("hostess", "plainone", "keptout", "silenced", "candidate")
-    return Cast(*[await somebody(store, name) for name in names])
+    return Cast(*[await somebody(store, name + mark) for name in names])
 
 
 async def set_stage(
@@ -119,9 +124,9 @@ async def set_stage(
     await _fill(store, stage)
     stage.code = _chance.label(26)
     await store.governance.make_invite(stage.record.id, cast.host.actor, stage.code, uses=100, for_s=3_600, address="")
+    stage.owner = subject if who.role is Role.OWNER else cast.host
     if rules.archived:
-        owner = subject if who.role is Role.OWNER else cast.host
-        await store.governance.change(stage.record.id, owner.actor, Archive())
+        await store.governance.change(stage.record.id, stage.owner.actor, Archive())
     return stage
 
 
@@ -135,7 +140,9 @@ async def _make_room(store: Store, cast: Cast, rules: RoomRules) -> Stage:
     await store.governance.change(made.record.id, cast.host.actor, Mute(), target=cast.muted.person)
     whom = dict.fromkeys(("kick", "ban", "mute", "role", "transfer"), cast.member.name)
     whom |= {"unban": cast.banned.name, "unmute": cast.muted.name, "invite": cast.outsider.name}
-    return Stage(record=made.record, rules=rules, host=cast.host, whom={**whom, "direct": cast.host.name}, seq=0)
+    return Stage(
+        record=made.record, rules=rules, owner=cast.host, host=cast.host, whom={**whom, "direct": cast.host.name}, seq=0
+    )
 
 
 async def _promote(store: Store, cast: Cast, stage: Stage, rank: Role) -> None:
@@ -155,7 +162,7 @@ async def _set_direct(store: Store, cast: Cast, subject: Somebody, who: Who) -> 
     made = await store.governance.open_direct(name, host.actor, other.person)
     about = ("kick", "ban", "unban", "mute", "unmute", "role", "transfer", "invite", "direct")
     whom = dict.fromkeys(about, host.name)
-    stage = Stage(record=made.record, rules=made.record.rules, host=host, whom=whom, seq=0)
+    stage = Stage(record=made.record, rules=made.record.rules, owner=host, host=host, whom=whom, seq=0)
     await _fill(store, stage)
     await store.governance.change(made.record.id, other.actor, Mute(), target=host.person)
     for step in who.path[1:]:
@@ -185,19 +192,23 @@ async def look(store: Store, stage: Stage, people: list[Person]) -> Picture | No
     found = [access for access in seen if access is not None]
     if not found:
         return None
-    reports, codes = await _lists(store, stage) if found[0].record.rules.kind != "direct" else (0, 0)
-    acts = await store.administration.audit(before=None, limit=1)
+    acts, reports, codes = await _lists(store, stage) if found[0].record.rules.kind != "direct" else (0, 0, 0)
     return Picture(
         head=found[0].record.head,
         rules=found[0].record.rules,
         standings=tuple(access.standing for access in found),
-        acts=acts[0].number if acts else 0,
+        acts=acts,
         reports=reports,
         codes=codes,
     )
 
 
-async def _lists(store: Store, stage: Stage) -> tuple[int, int]:
-    room, actor = stage.record.id, stage.host.actor
+async def _lists(store: Store, stage: Stage) -> tuple[int, int, int]:
+    room, actor, owner = stage.record.id, stage.host.actor, stage.owner.actor
     reports = await store.governance.reports(room, actor, resolved=True, after=0, limit=100)
-    return len(reports), len(await store.governance.invites(room, actor))
+    codes = await store.governance.invites(room, actor)
+    try:
+        acts = await store.governance.audit(room, owner, before=None, limit=1)
+    except Refusal:
+        return 0, len(reports), len(codes)  # the owner is another one now
+    return acts[0].number, len(reports), len(codes)

@@ -21,6 +21,8 @@ async def test_a_new_secret_logs_nobody_out(autojump_clock: trio.testing.MockClo
                 again = await chat.guest(node)
                 ok = await again.ask("auth", token=its_token)
                 assert ok["user_id"] == guest.frames[0]["user_id"]
+                renewed = ok.get("token")
+                assert (renewed is not None) == (guest is early), "a token of an older secret is replaced"
 
 
 async def test_a_token_of_a_secret_that_this_node_has_not_heard_of_yet_counts(

@@ -119,6 +119,20 @@ async def read(chat: Chat, node: int, path: str) -> bytes:
     return answer
 
 
+@pytest.mark.parametrize(("room", "who"), HIDDEN)
+async def test_in_a_hidden_room_nothing_tells_whether_there_is_such_a_person(
+    room: str, who: str, autojump_clock: MockClock
+) -> None:
+    async with open_chat(LIMITS) as chat:
+        play = await begin(chat, room, who)
+        stage = await play.stage()
+        subject = await play.subject_at(0, stage)
+        for label in [label for label in stage.whom if label in NEEDS]:
+            somebody = await ask(subject, label, stage, stage.name)
+            stage.whom[label] = "nobodyatall"
+            assert await ask(subject, label, stage, stage.name) == somebody
+
+
 class CountingTwin(MemoryStore):
     """Notes which of its methods are called."""
 

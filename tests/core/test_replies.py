@@ -15,8 +15,8 @@ from trichat.core.replies import Ack, Error, Gap, Ok, Pong, Reply, Welcome, Welc
 #: As `docs/protocol.md` has them.
 CODES_OF_THE_PROTOCOL = {
     "bad_frame", "bad_field", "unknown_type", "bad_state", "unauthenticated", "forbidden", "no_such_room",
-    "not_joined", "name_taken", "too_long", "limit_reached", "rate_limited", "bad_position", "cid_reused",
-    "unavailable",
+    "no_such_user", "not_joined", "name_taken", "too_long", "limit_reached", "rate_limited", "bad_position",
+    "cid_reused", "unavailable",
 }  # fmt: skip
 
 ALL_REPLIES = [

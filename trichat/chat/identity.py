@@ -6,7 +6,7 @@ import re
 from typing import Final, NoReturn
 
 import trio
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from trichat.chat.session import Session
 from trichat.chat.throttle import check_account_connections
@@ -113,7 +113,10 @@ async def auth(session: Session, command: Auth) -> None:
         if found.account is not None:
             demand_connection(session, found.user_id)
     become(session, found)
-    session.reply(Ok(id=command.id, for_="auth", user=session.user or "", user_id=found.user_id))
+    fresh: str | UnsetType = UNSET
+    if found.account is None and session.hub.signer.is_older(command.token):
+        fresh = session.hub.signer.sign(found.user_id)  # so that the older secret can be dropped one day
+    session.reply(Ok(id=command.id, for_="auth", user=session.user or "", user_id=found.user_id, token=fresh))
 
 
 def become(session: Session, identity: Identity) -> None:

@@ -19,7 +19,7 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
     "unreacted": ("target", "emoji"),
     "pinned": ("target",),
     "unpinned": ("target",),
-    "member": ("user", "user_id", "change", "role", "until", "reason"),
+    "member": ("user", "user_id", "change", "role", "from_role", "until", "reason"),
     "room": ("changes",),
 }
 

@@ -69,12 +69,21 @@ def demand_account(actor: Actor) -> None:
 
 
 def member_body(
-    user: str, user_id: UserId, change: str, *, role: Role | None = None, until: int | None = None, reason: str = ""
+    user: str,
+    user_id: UserId,
+    change: str,
+    *,
+    role: Role | None = None,
+    from_role: Role | None = None,
+    until: int | None = None,
+    reason: str = "",
 ) -> bytes:
-    """The body of a `member` event."""
+    """The body of a `member` event; `from_role` is what its author is from then on, where that changes too."""
     body: dict[str, Any] = {"user": user, "user_id": user_id, "change": change}
     if role is not None:
         body["role"] = ROLE_NAMES[role]
+    if from_role is not None:
+        body["from_role"] = ROLE_NAMES[from_role]
     if until is not None and until < FOREVER:
         body["until"] = format_ts(until)
     if reason:

@@ -158,11 +158,13 @@ def _transfer(case: Case, target: Target) -> Verdict:
     if target.standing.role is Role.OWNER:
         return Verdict()
     standings = {target.user_id: structs.replace(target.standing, role=Role.OWNER, muted_until=0, reason="")}
-    if case.standing.role is Role.OWNER:  # not of the server alone
+    gives_up = case.standing.role is Role.OWNER  # or acts for the server
+    if gives_up:
         standings[case.actor.user_id] = structs.replace(case.standing, role=Role.ADMIN)
+    from_role = Role.ADMIN if gives_up else None
     return Verdict(
         kind="member",
-        body=member_body(target.user, target.user_id, "role", role=Role.OWNER),
+        body=member_body(target.user, target.user_id, "role", role=Role.OWNER, from_role=from_role),
         standings=standings,
         act="transfer",
     )

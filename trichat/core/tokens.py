@@ -49,6 +49,10 @@ class Signer:
         shape = _SHAPE.fullmatch(token)
         return shape is not None and int(shape[1]) > self._newest
 
+    def is_older(self, token: str) -> bool:
+        """Whether a token of ours was signed with an older secret: give a fresh one, so that it can be dropped."""
+        return not token.startswith(f"g.{self._newest}.")
+
     def _mac(self, number: int, user_id: UserId) -> str:
         digest = hmac.digest(self._secrets[number], f"guest:{number}:{user_id}".encode(), hashlib.sha256)
         return base64.urlsafe_b64encode(digest).decode().rstrip("=")
