@@ -13,7 +13,7 @@ from msgspec import Struct
 from tests.chat.guests import Guest
 from tests.chat.matrix_law import LABELS, Who, event_of, hidden, listens, outcome, shows, type_of
 from tests.chat.matrix_stage import TEXT, Cast, Picture, Somebody, Stage, look, make_cast, set_stage, somebody
-from tests.chat.persons import SOON_S
+from tests.chat.persons import SOON_S, quiet
 from tests.people import make_bot
 from trichat.chat.ports import Store
 from trichat.core.events import Person
@@ -26,6 +26,11 @@ NODES: Final = (0, 1)
 NEVER: Final = {"public": "never", "private": "~" + "n" * 12, "direct": "@" + "n" * 26}
 #: What leaves the subject a listener, or no more one, or the room gone: a new stage comes after it.
 _USING_UP: Final = frozenset({"join", "resume", "leave", "delete_room", "direct"})
+
+#: Virtual seconds in which the other node hears of an event that is announced, whole: before it looks by itself.
+AT_ONCE_S: Final = 0.01
+#: What is announced without the event: the other node reads the store, in SOON_S.
+_BY_LOOKING: Final = frozenset({"direct", "delete_room"})
 
 _numbers: Final = count(1)
 
@@ -52,7 +57,7 @@ class Play:
         rules: RoomRules,
         *,
         mark: str = "",
-        within_s: float = SOON_S,
+        within_s: float = AT_ONCE_S,
     ) -> None:
         self.store = store
         self.who = who
@@ -93,6 +98,8 @@ class Play:
     async def _cell(self, stage: Stage, label: str, node: int) -> tuple[list[str], bool]:
         listeners = [await self.client(stage.host, at, stage) for at in NODES]
         subject = await self.subject_at(node, stage, label)
+        if label in _BY_LOOKING:
+            await quiet()
         before = stage.picture or await self._look(stage)
         heard = await ask(subject, label, stage, stage.name)
         after = stage.picture = await self._look(stage)
@@ -125,7 +132,8 @@ class Play:
         """What is wrong with what an allowed command did, in the log and at the other node."""
         assert before is not None
         if label == "delete_room":
-            await listener.until(lambda: listener.closed is not None)
+            with trio.move_on_after(SOON_S):
+                await listener.until(lambda: listener.closed is not None)
             self._clients.clear()
             return [] if after is None and listener.closed == 4202 else [f"{after}, closed with {listener.closed}"]
         assert after is not None
@@ -134,10 +142,11 @@ class Play:
             return [f"the head went from {before.head} to {after.head}"]
         if event is None:
             return []
+        within_s = SOON_S if label in _BY_LOOKING else self._within_s
         try:
-            await listener.until(lambda: _event(listener, stage, after.head) is not None, self._within_s)
+            await listener.until(lambda: _event(listener, stage, after.head) is not None, within_s)
         except trio.TooSlowError:
-            return [f"nothing is heard of it at the other node in {self._within_s} s"]
+            return [f"nothing is heard of it at the other node in {within_s} s"]
         frame = _event(listener, stage, after.head) or {}
         found = (frame["type"], frame.get("change", ""))
         return [] if found == event else [f"the other node hears {frame}"]
@@ -207,6 +216,7 @@ def question(label: str, stage: Stage, room: str) -> dict[str, Any]:
         **{kind: {**there, **whom} for kind in ("invite", "kick", "ban", "unban", "unmute", "transfer")},
         "mute": {**there, **whom, "reason": "again"},
         "role": {**there, **whom, "role": stage.given_role},
+        "role-admin": {**there, **whom, "role": "admin"},
         "edit_room": {**there, "topic": "another-topic"},
         "archive": {**there, "archived": not stage.rules.archived},
         "report": {**there, "seq": stage.seq},

@@ -79,8 +79,9 @@ NEEDS: Final[dict[str, Permission | None]] = {
     "join": "read", "resume": "read", "send": "send", "leave": None, "history": "read", "events": "read",
     "members": "read", "room": "read", "roster": "roster", "bans": "ban", "invite": "invite", "invite-code": "invite",
     "invites": "invite", "uninvite": "invite", "kick": "kick", "ban": "ban", "unban": "ban", "mute": "mute",
-    "unmute": "mute", "role": "role", "edit_room": "edit", "report": "report", "reports": "reports",
-    "resolve": "reports", "audit": "audit", "transfer": "transfer", "archive": "archive", "delete_room": "delete",
+    "unmute": "mute", "role": "role", "role-admin": "role", "edit_room": "edit", "report": "report",
+    "reports": "reports", "resolve": "reports", "audit": "audit", "transfer": "transfer", "archive": "archive",
+    "delete_room": "delete",
 }  # fmt: skip
 #: What the commands that are about no one room, or about one that is not named, need of a bot's key.
 NEEDS_OF_KEY: Final[dict[str, Scope]] = {
@@ -96,12 +97,14 @@ ABOUT_ROOMS: Final = frozenset(
     for kind in (Join, Resume, Send, Leave, History, Events, Members, Rooms, *get_args(RoomCommand))
 )
 
+_GIVEN: Final = {"role": Role.MODERATOR, "role-admin": Role.ADMIN}
+
 
 def outcome(label: str, who: Who, rules: RoomRules, rank: Role = Role.MEMBER) -> str:
     """`ok`, or the code of the error; `rank` is the role of whom it is about (`role` makes a member a moderator, and
-    others members)."""
-    if label in RANKED and rules.kind != "direct":
-        theirs = max(rank, Role.MODERATOR) if label == "role" else rank
+    others members). Neither that nor a role that is given may be as high as one's own."""
+    if (label in RANKED or label in _GIVEN) and rules.kind != "direct":
+        theirs = max(rank, _GIVEN.get(label, rank))
         if theirs >= _role(who, rules) and _outcome(label, who, rules) == "ok":
             return "forbidden"
     return _outcome(label, who, rules)
@@ -168,7 +171,8 @@ _EVENTS: Final = {
     "join": ("member", "joined"), "accept": ("member", "joined"), "leave": ("member", "left"), "send": ("message", ""),
     "invite": ("member", "invited"), "kick": ("member", "kicked"), "ban": ("member", "banned"),
     "unban": ("member", "unbanned"), "mute": ("member", "muted"), "unmute": ("member", "unmuted"),
-    "role": ("member", "role"), "transfer": ("member", "role"), "edit_room": ("room", ""), "archive": ("room", ""),
+    "role": ("member", "role"), "role-admin": ("member", "role"), "transfer": ("member", "role"),
+    "edit_room": ("room", ""), "archive": ("room", ""),
 }  # fmt: skip
 
 

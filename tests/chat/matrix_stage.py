@@ -138,7 +138,7 @@ async def _make_room(store: Store, cast: Cast, rules: RoomRules) -> Stage:
         await store.governance.change(made.record.id, one.actor, Enter(by_invite=True))
     await store.governance.change(made.record.id, cast.host.actor, Ban(), target=cast.banned.person)
     await store.governance.change(made.record.id, cast.host.actor, Mute(), target=cast.muted.person)
-    whom = dict.fromkeys(("kick", "ban", "mute", "role", "transfer"), cast.member.name)
+    whom = dict.fromkeys(("kick", "ban", "mute", "role", "role-admin", "transfer"), cast.member.name)
     whom |= {"unban": cast.banned.name, "unmute": cast.muted.name, "invite": cast.outsider.name}
     return Stage(
         record=made.record, rules=rules, owner=cast.host, host=cast.host, whom={**whom, "direct": cast.host.name}, seq=0
@@ -160,7 +160,7 @@ async def _set_direct(store: Store, cast: Cast, subject: Somebody, who: Who) -> 
     other = subject if who.path else cast.member
     name = direct_room_name(host.person.user_id, other.person.user_id)
     made = await store.governance.open_direct(name, host.actor, other.person)
-    about = ("kick", "ban", "unban", "mute", "unmute", "role", "transfer", "invite", "direct")
+    about = ("kick", "ban", "unban", "mute", "unmute", "role", "role-admin", "transfer", "invite", "direct")
     whom = dict.fromkeys(about, host.name)
     stage = Stage(record=made.record, rules=made.record.rules, owner=host, host=host, whom=whom, seq=0)
     await _fill(store, stage)
