@@ -273,22 +273,31 @@ BEGIN
             room_id bigint, kind text, user_id text, name text, cid text, digest bigint, target bigint, body json
         )
     ), judged AS (
-        -- old_seq: stored before; first: the draft of this batch that has this cid first; denied: 0, or why.
-        SELECT d.*, r.last_seq, e.seq AS old_seq, e.digest AS old_digest, r.slow_s > 0 AND s.paced AS slow,
+        -- old_seq: stored before; first: the draft of this batch that has this cid first; denied: 0, or why, all but
+        -- slow mode; slow: that counts for this author. What most drafts do not need is looked up in subqueries that
+        -- are not run for them (joins would cost a twentieth of the whole), each of one row (an EXISTS may be planned
+        -- as a scan of the whole table).
+        SELECT d.*, r.last_seq, e.seq AS old_seq, e.digest AS old_digest,
             CASE WHEN cid IS NULL THEN n ELSE min(n) OVER (PARTITION BY d.room_id, d.user_id, d.cid) END AS first,
             CASE
                 WHEN r.archived THEN 4
-                WHEN s.banned THEN 5
-                WHEN s.muted THEN 6
-                WHEN s.role IS NULL AND s.account THEN 8
-                WHEN coalesce(s.role, 0) < r.least_sender THEN 7
-                WHEN r.slow_s > 0 AND s.paced AND EXISTS (
-                    SELECT FROM trichat.pace p
-                    WHERE p.room_id = d.room_id AND p.user_id = d.user_id
-                        AND p.spoke_at > now - make_interval(secs => r.slow_s)
-                ) THEN 9
+                WHEN r.guests_restrained OR starts_with(d.user_id, 'u_') THEN (
+                    SELECT CASE
+                        WHEN s.banned_until > now_ms THEN 5
+                        WHEN s.muted_until > now_ms THEN 6
+                        WHEN s.role IS NULL AND starts_with(d.user_id, 'u_') THEN 8
+                        WHEN coalesce(s.role, 0) < r.least_sender THEN 7
+                        ELSE 0
+                    END
+                    FROM (SELECT) one
+                    LEFT JOIN trichat.standings s ON s.room_id = d.room_id AND s.user_id = d.user_id
+                )
+                WHEN r.least_sender > 0 THEN 7
                 ELSE 0
-            END AS denied
+            END AS denied,
+            r.slow_s > 0 AND (
+                SELECT role >= 3 FROM trichat.standings s WHERE s.room_id = d.room_id AND s.user_id = d.user_id
+            ) IS NOT TRUE AS slow
         FROM drafts d
         LEFT JOIN trichat.rooms r ON r.id = d.room_id
         LEFT JOIN LATERAL (
@@ -296,26 +305,22 @@ BEGIN
             WHERE room_id = d.room_id AND user_id = d.user_id AND cid = d.cid
             LIMIT 1  -- at most one there is; the planner is to look it up, draft by draft
         ) e ON d.cid IS NOT NULL
-        LEFT JOIN LATERAL (
-            SELECT account, m.role, m.banned_until > now_ms AS banned, m.muted_until > now_ms AS muted,
-                coalesce(m.role, 0) < 3 AS paced
-            FROM (SELECT left(d.user_id, 2) = 'u_' AS account) kind
-            LEFT JOIN LATERAL (
-                SELECT role, banned_until, muted_until FROM trichat.standings
-                WHERE room_id = d.room_id AND user_id = d.user_id
-                    AND (kind.account OR r.guests_restrained)  -- most guests have none: do not look
-                LIMIT 1
-            ) m ON true
-        ) s ON true
     ), fresh AS (
         SELECT *, last_seq + row_number() OVER (PARTITION BY room_id ORDER BY n) AS seq
-        FROM (
-            -- of the drafts that one person has in this batch for a slow room, the first counts
-            SELECT *, slow AND row_number() OVER (PARTITION BY room_id, user_id, slow ORDER BY n) > 1 AS too_soon
-            FROM judged
-            WHERE first = n AND old_seq IS NULL AND last_seq IS NOT NULL AND denied = 0
-        ) allowed
-        WHERE NOT too_soon
+        FROM judged j
+        WHERE first = n AND old_seq IS NULL AND last_seq IS NOT NULL AND denied = 0
+            -- of the drafts that one person has in this batch for a slow room, the first counts, if it is not too soon
+            AND (
+                NOT slow OR n IN (
+                    SELECT min(n) FROM judged
+                    WHERE slow AND first = n AND old_seq IS NULL AND denied = 0
+                    GROUP BY room_id, user_id
+                ) AND (
+                    SELECT spoke_at > now - make_interval(secs => r.slow_s)
+                    FROM trichat.pace p JOIN trichat.rooms r ON r.id = p.room_id
+                    WHERE p.room_id = j.room_id AND p.user_id = j.user_id
+                ) IS NOT TRUE
+            )
     ), written AS (
         INSERT INTO trichat.events (room_id, seq, kind, user_id, user_name, ts, cid, digest, target, body)
         SELECT room_id, seq, kind, user_id, name, now, cid, digest, target, body FROM fresh
