@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from random import Random
 
+import psycopg
 import pytest
 import trio
 
 from tests.store.conftest import LIMITS
 from tests.store.governed import ANN, BOB, GUS, actor, joined, made, roles, says
+from tests.store.postgres import PostgresServer
 from trichat.chat.ports import Store
 from trichat.core.chance import Chance
 from trichat.core.changes import Ban, Change, Enter, Quit, Transfer
@@ -209,3 +211,20 @@ async def test_a_room_deleted_while_people_send_and_join_takes_nothing_any_more(
             nursery.start_soon(use, number)
         await nodes[0].governance.delete(room.id, actor(ANN), address="")
     assert await nodes[1].governance.access(room.name, ANN.user_id) is None
+
+
+async def test_a_ban_that_was_answered_outlives_a_killed_server(server: PostgresServer, url: str) -> None:
+    """Also where the database says that commits need not wait for the disk."""
+    with psycopg.connect(url) as admin:
+        admin.execute(f"ALTER DATABASE {admin.info.dbname} SET synchronous_commit = off".encode())
+    async with open_postgres_store(url, LIMITS, chance=Chance()) as store:
+        room = await made(store)
+        for person in CROWD:
+            last = await store.governance.change(room.id, actor(ANN), Ban(), target=person)
+        server.kill()
+        await trio.to_thread.run_sync(server.start)
+    async with open_postgres_store(url, LIMITS, chance=Chance()) as store:
+        assert len(await gapless_log(store, room)) == last.seq == 2 + AT_ONCE
+        access = await store.governance.access(room.name, CROWD[-1].user_id)
+        assert access is not None
+        assert access.standing.banned_at(access.now)
