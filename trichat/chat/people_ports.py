@@ -179,7 +179,8 @@ class Governance(Protocol):
 
     async def open_direct(self, name: RoomName, one: Actor, other: Person) -> Access:
         """The direct room of the two, made when there is none with two `member` events (joined); who has left it is
-        a member again (an event). `name` is canonical for them. Returns the access of `one`."""
+        a member again (an event). `name` is canonical for them. Returns the access of `one`. Refuses guests and
+        oneself, and `limit_reached` when `one` has opened `limits.direct_rooms`."""
         ...
 
     async def change(
@@ -195,8 +196,8 @@ class Governance(Protocol):
         """Judge and write `change` under the room's lock, in one transaction.
 
         A `cid` that the actor used in this room before gives the event of then (`repeated`), or `cid_reused` when that
-        was of another kind or content. `no_such_room` when it is gone; `judge` says it of what does not exist for
-        the actor, before anything else is said of it.
+        was of another kind or content (`core.changes.fingerprint`: the end of a ban or mute does not count).
+        `no_such_room` when it is gone or does not exist for the actor, before anything else is said of it.
         """
         ...
 
@@ -230,8 +231,9 @@ class Governance(Protocol):
         ...
 
     async def accept(self, code: str, actor: Actor) -> tuple[RoomRecord, Changed]:
-        """Enter the room of this code and use it up by one; a member who accepts uses nothing. `no_such_room` for a
-        code that never was, is used up, has expired, or whose room is gone; banned people hear that they are."""
+        """Enter the room of this code and use it up by one; a member who accepts uses nothing, also when it is used up
+        by then (so that it can be said again). `no_such_room` for a code that never was, is used up, has expired, or
+        whose room is gone; banned people hear that they are."""
         ...
 
     async def report(self, room_id: RoomId, seq: int, reporter: Actor, reason: str) -> int:
