@@ -42,12 +42,19 @@ class Outside(Struct, frozen=True, kw_only=True):
     jwt_display_claim: str = "name"
 
 
+class FromNow(Struct, frozen=True):
+    """A time of a claim, in seconds from when the token is made: parameters of tests are made long before it."""
+
+    seconds: float
+
+
 def claims(**changes: object) -> dict[str, Any]:
     """What a good token says of Ann, an hour long; a change to None leaves a claim out."""
     now = int(time.time())
     good = {"iss": ISSUER, "aud": AUDIENCE, "sub": "42", "iat": now, "exp": now + 3600}
     said = good | {"preferred_username": "ann", "name": "Ann Smith"} | changes
-    return {claim: value for claim, value in said.items() if value is not None}
+    times = {claim: now + value.seconds for claim, value in said.items() if isinstance(value, FromNow)}
+    return {claim: value for claim, value in (said | times).items() if value is not None}
 
 
 def signed(kid: str, **changes: object) -> str:

@@ -16,6 +16,7 @@ from tests.vault.site import (
     ISSUER,
     KEYS,
     SECRET,
+    FromNow,
     Outside,
     claims,
     jwks,
@@ -80,8 +81,8 @@ async def test_a_token_without_the_name_is_refused_and_the_operator_is_told(
 
 @pytest.mark.parametrize(
     "changes",
-    [{"aud": ["other", AUDIENCE]}, {"nbf": int(time.time()) + 15}, {"exp": int(time.time()) - 15},
-     {"exp": time.time() + 60.5}, {"iat": None}, {"extra": {"deep": [1]}}],
+    [{"aud": ["other", AUDIENCE]}, {"nbf": FromNow(15)}, {"exp": FromNow(-15)},
+     {"exp": FromNow(60.5)}, {"iat": None}, {"extra": {"deep": [1]}}],
 )  # fmt: skip
 async def test_what_a_good_token_may_also_say(vault: Vault, changes: dict[str, object]) -> None:
     assert await vault.read_outside_token(signed("e1", **changes)) is not None
