@@ -25,8 +25,11 @@ _NEAR_LISTENERS: Final = 50
 #: Bytes pushed to each listener in one turn: far below an outbox, far above a message. What comes in larger pieces
 #: (read after an outage, or a burst in one commit) is pulled by each listener as it drains, and makes nobody slow.
 _TURN_BYTES: Final = 131_072
-#: Seconds of a hand-out after which the room rests: it has some hundreds of listeners.
+#: Seconds of a hand-out after which the room rests: it has some hundreds of listeners. It rests so many times as long,
+#: and at most for so many seconds: two frames of a screen, which nobody sees. See decision 7.
 _LONG_S: Final = 0.001
+_REST_TIMES: Final = 12
+_MOST_REST_S: Final = 0.033
 #: Batches, and bytes, that wait for their elders; more are dropped and read from the store.
 _MAX_EARLY: Final = 256
 _MAX_EARLY_BYTES: Final = 1_048_576
@@ -190,8 +193,8 @@ class Room:
     async def run_broadcaster(self) -> None:
         """Hand out what comes in: all that waits as one buffer, one post a listener. Lives until cancelled.
 
-        A hand-out that took long (a large room) is followed by a rest of twice that, in which more may come for the
-        next one: a room takes a third of the node's time at most, and a busy one sends fewer and larger buffers.
+        A hand-out that took long (a large room) is followed by a rest, in which more may come for the next one: a busy
+        large room sends fewer and larger buffers, and leaves the node to others.
         """
         rest_until = 0.0
         async for batch in self._incoming:
@@ -213,7 +216,8 @@ class Room:
             else:
                 await self._deliver(joined, batches[-1].first + batches[-1].count - 1)
             took = trio.current_time() - began
-            rest_until = trio.current_time() + 2 * took if took > _LONG_S else 0.0
+            rest_s = min(_REST_TIMES * took, _MOST_REST_S) if took > _LONG_S else 0.0
+            rest_until = trio.current_time() + rest_s
 
     async def _deliver_in_parts(self, joined: bytes) -> None:
         """Each event that decides who hears more is applied at its place: they get it, and nothing behind it."""

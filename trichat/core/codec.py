@@ -70,11 +70,14 @@ def payload_of(frame: bytes) -> bytes:
     return frame[2 if length < 126 else 4 if length == 126 else 10 :]
 
 
-@lru_cache(maxsize=1024)
 def format_ts(ts: int) -> str:
     """Milliseconds since 1970 as the protocol writes a time: 2026-11-24T05:50:00.123Z."""
-    whole = datetime.fromtimestamp(ts // 1000, UTC)
-    return f"{whole:%Y-%m-%dT%H:%M:%S}.{ts % 1000:03d}Z"
+    return f"{_format_second(ts // 1000)}.{ts % 1000:03d}Z"
+
+
+@lru_cache(maxsize=256)
+def _format_second(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 @lru_cache(maxsize=4096)
