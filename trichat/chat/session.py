@@ -118,7 +118,7 @@ class Session:
         self._replays: deque[Replay] | None = None
         self._relief: trio.Event | None = None
         self._unlimited = hub.throttle.lifted
-        self._allowance = Allowance(hub.throttle, hub.limits, address)
+        self._allowance: Allowance | None = None  # made when it is needed: with rates lifted, hardly ever
 
     # what comes in
 
@@ -140,7 +140,7 @@ class Session:
         if self.ended is not None:
             return
         self.refuse(refusal)
-        if self._allowance.bad_frame():
+        if self._allowed().bad_frame():
             self.close(BAD_FRAMES)
 
     @property
@@ -354,13 +354,19 @@ class Session:
 
     def _may(self, command: AnyCommand | None, command_id: CommandId) -> bool:
         """Whether no rate is too high for `command`; says so otherwise."""
-        refusal = self._allowance.take(self, command)
+        allowance = self._allowed()
+        refusal = allowance.take(self, command)
         if refusal is None:
             return True
         self.refuse(refusal, command_id)
-        if self._allowance.ignored:
+        if allowance.ignored:
             self.close(RATE_LIMIT_IGNORED)
         return False
+
+    def _allowed(self) -> Allowance:
+        if self._allowance is None:
+            self._allowance = Allowance(self.hub.throttle, self.hub.limits, self.address)
+        return self._allowance
 
     async def _run_pending(self, waiting: Waiting) -> None:
         await waiting()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 
@@ -18,6 +19,7 @@ MOST_FORWARDED: Final = 16
 _WITH_PORT: Final = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::\d{1,5})?|([0-9.]+):\d{1,5}")
 
 
+@lru_cache(maxsize=4096)  # asked twice for each connection, and parsing takes longer than many a step of that
 def caller_of(address: str) -> str:
     """What counts as one address for caps and rates: an IPv4 address, an IPv6 /64; any other text as it is."""
     parsed = _parse(address)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import Self
 
 from trichat.core.addresses import TrustedProxies, caller_of
 from trichat.core.limits import Limits
@@ -20,16 +19,9 @@ class Callers:
         self.open = 0
         self.by_address: Counter[str] = Counter()  # as `caller_of` writes them
 
-    @contextmanager
-    def call(self, peer: str) -> Iterator[Call]:
-        """Count a connection from the address `peer` for as long as it is served."""
-        self.open += 1
-        call = Call(self, peer)
-        try:
-            yield call
-        finally:
-            self.open -= 1
-            call.count(None)
+    def call(self, peer: str) -> Call:
+        """A connection from the address `peer`: counted within `with`, for as long as it is served."""
+        return Call(self, peer)
 
     def over_capacity(self, caller: str | None) -> bool:
         """Whether there is one connection too many, or one of `caller`."""
@@ -41,13 +33,23 @@ class Callers:
 class Call:
     """One connection: `address` is its client's, as far as it is known; `tls` whether that speaks TLS to a proxy."""
 
+    __slots__ = ("_callers", "_counted", "_peer", "address", "tls")
+
     def __init__(self, callers: Callers, peer: str) -> None:
         self._callers = callers
         self._counted: str | None = None
         self._peer = self.address = peer
         self.tls = False
+
+    def __enter__(self) -> Self:
+        self._callers.open += 1
         # a proxy speaks for many, who are counted once it is known who they are
-        self.count(None if callers.proxies.trusts(peer) else caller_of(peer))
+        self.count(None if self._callers.proxies.trusts(self._peer) else caller_of(self._peer))
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._callers.open -= 1
+        self.count(None)
 
     @property
     def over_capacity(self) -> bool:
@@ -61,7 +63,9 @@ class Call:
         forwarded_for, proto = head.headers.get("x-forwarded-for"), head.headers.get("x-forwarded-proto")
         client = self._callers.proxies.client(self._peer, forwarded_for, proto)
         self.address, self.tls = client.address, client.secure
-        self.count(caller_of(client.address))
+        caller = caller_of(client.address)
+        if caller != self._counted:
+            self.count(caller)
 
     def count(self, caller: str | None) -> None:
         """Count under `caller` from now on, and under nothing else."""

@@ -138,51 +138,53 @@ class FrontDoor:
                 await trio.aclose_forcefully(stream)
 
     async def _serve(self, stream: trio.abc.Stream, sock: socket.socket | None, call: Call) -> None:
+        raw = await self._answer_or_upgrade(stream, sock, call)
+        if raw:
+            connection = Connection(self._hub, stream, sock, call.address)
+            # known before it has shaken hands: a node that stops meanwhile says goodbye to it as well
+            self.connections[connection] = None
+            try:
+                accepted = False
+                with trio.move_on_after(self._limits.handshake_s):
+                    accepted = await shake_hands(raw, stream)
+                del raw  # a connection may last for weeks
+                if accepted:
+                    await connection.run()
+            finally:
+                del self.connections[connection]
+                if not self.connections:
+                    self._empty.set()
+            if connection.cut_off and sock is not None:
+                _reset(sock)
+
+    async def _answer_or_upgrade(self, stream: trio.abc.Stream, sock: socket.socket | None, call: Call) -> bytes:
+        """The head of a request that may become a WebSocket; empty when it was answered here, or there is none."""
         if call.over_capacity:
             await self._turn_away(stream)
-            return
+            return b""
         raw = b""
         with trio.move_on_after(self._limits.head_s):
             raw = await self._read_head(stream, sock)
         if not raw:
-            return
+            return b""
         try:
             head = parse_head(raw)
             call.read(head)
             if call.over_capacity and not head.is_probe:
                 await self._turn_away(stream)
-                return
+                return b""
             check_host(head, self._allowed_hosts)
             if not head.is_upgrade:
                 await self._respond(stream, await answer(head, self._readiness))
-                return
+                return b""
             check_upgrade(head, self._allowed_origins, tls=call.tls)
         except HeadRefused as refused:
             await self._respond(stream, refusal_response(refused))
-            return
+            return b""
         if self._hub.draining:
             await self._respond(stream, http_response(503, "this node is stopping; try another\n"))
-            return
-        await self._serve_websocket(raw, stream, sock, call.address)
-
-    async def _serve_websocket(
-        self, raw: bytes, stream: trio.abc.Stream, sock: socket.socket | None, address: str
-    ) -> None:
-        connection = Connection(self._hub, stream, sock, address)
-        # known before it has shaken hands: a node that stops meanwhile says goodbye to it as well
-        self.connections[connection] = None
-        try:
-            accepted = False
-            with trio.move_on_after(self._limits.handshake_s):
-                accepted = await shake_hands(raw, stream)
-            if accepted:
-                await connection.run()
-        finally:
-            del self.connections[connection]
-            if not self.connections:
-                self._empty.set()
-        if connection.cut_off and sock is not None:
-            _reset(sock)
+            return b""
+        return raw
 
     async def _read_head(self, stream: trio.abc.Stream, sock: socket.socket | None) -> bytes:
         """Bytes up to and with the empty line; empty when the client left. Raises nothing for a bad one.

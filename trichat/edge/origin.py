@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from functools import lru_cache
 from ipaddress import IPv4Address, ip_address
 from typing import Final
 
@@ -36,6 +37,7 @@ def answers_to(host: str, names: Collection[str] | None) -> bool:
     return name in {host_name(each) for each in names} or _is_loopback(name)
 
 
+@lru_cache(maxsize=256)
 def host_name(host: str) -> str:
     """`host` without its port, brackets and the dot at its end, in lower case."""
     bare = host.partition("]")[0][1:] if host.startswith("[") else host
@@ -51,6 +53,7 @@ def _normal_origin(origin: str) -> str:
     return origin.removesuffix(_DEFAULT_PORTS[scheme]) if mark and scheme in _DEFAULT_PORTS else origin
 
 
+@lru_cache(maxsize=256)
 def _is_loopback(name: str) -> bool:
     if name == "localhost" or name.endswith(".localhost"):
         return True
