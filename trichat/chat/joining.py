@@ -7,10 +7,12 @@ from functools import partial
 from msgspec import UNSET, UnsetType
 
 from trichat.chat.access import Admission, admit, admit_again, admit_again_one, admit_at_once
+from trichat.chat.membership import Membership
+from trichat.chat.not_taken import store_away
 from trichat.chat.ports import StoreUnavailable
 from trichat.chat.replay import Replay, Tally
 from trichat.chat.room import Room
-from trichat.chat.session import Membership, Session, Waiting, store_away
+from trichat.chat.session import Session, Waiting
 from trichat.core.commands import Join, Leave, Position, Resume
 from trichat.core.errors import CommandId, Refusal
 from trichat.core.governance import Quit

@@ -13,7 +13,8 @@ from trichat.core.errors import CommandId
 from trichat.core.replies import Gap, Resumed
 
 if TYPE_CHECKING:
-    from trichat.chat.session import Membership, Session
+    from trichat.chat.membership import Membership
+    from trichat.chat.session import Session
 
 #: Seconds until a replay tries again to read from a store that was away.
 _RETRY_S: Final = 0.25

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from trichat.chat.committer import Submission
 from trichat.chat.joining import membership_of
+from trichat.chat.not_taken import store_away
 from trichat.chat.scopes import demand_scope
-from trichat.chat.session import Session, store_away
+from trichat.chat.session import Session
 from trichat.core.codec import quote
 from trichat.core.commands import Send
 from trichat.core.errors import Refusal

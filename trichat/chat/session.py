@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import trio
 
 from trichat.chat.committer import Submission
+from trichat.chat.membership import Membership
+from trichat.chat.not_taken import not_taken, store_away
 from trichat.chat.ports import StoreUnavailable
 from trichat.chat.replay import Replay
 from trichat.chat.room import Room, Sink
@@ -18,7 +20,7 @@ from trichat.core.closing import BAD_FRAMES, GONE, RATE_LIMIT_IGNORED, STATE_LOS
 from trichat.core.codec import Frame, encode_reply
 from trichat.core.commands import AnyCommand, Help, Leave, Ping
 from trichat.core.errors import CommandId, Refusal
-from trichat.core.events import CidReused, Denial, Denied, RoomGone
+from trichat.core.events import CidReused, Denied, RoomGone
 from trichat.core.names import RoomName, UserId
 from trichat.core.parse import Parsed, parse_command
 from trichat.core.replies import Ack, Caution, Left, Reply, error_of
@@ -55,17 +57,6 @@ class Outbox(Protocol):
     def post_ephemeral(self, frame: Frame) -> None: ...
 
     async def refilled(self) -> None: ...
-
-
-class Membership:
-    """That a connection listens to a room."""
-
-    __slots__ = ("as_of", "left", "room")
-
-    def __init__(self, room: Room, as_of: int) -> None:
-        self.room = room
-        self.as_of = as_of  # the room's head when it was looked whether they may listen
-        self.left = False  # a replay under way stops
 
 
 class Session:
@@ -281,14 +272,8 @@ class Session:
 
     def refused(self, submission: Submission, outcome: CidReused | RoomGone | Denied) -> None:
         self._answered(1)
-        if isinstance(outcome, CidReused):
-            said = f"this cid was used for seq {outcome.seq} with other content; take a new cid"
-            self.refuse(Refusal("cid_reused", said, field="cid"), submission.command_id)
-        elif isinstance(outcome, Denied):
-            room = self.hub.room(submission.draft.room)
-            self.refuse(denied(outcome.why, room.rules.slow_s if room else 0), submission.command_id)
-        else:
-            self.refuse(Refusal("no_such_room", "the room is gone; join it again"), submission.command_id)
+        room = self.hub.room(submission.draft.room)
+        self.refuse(not_taken(outcome, room.rules.slow_s if room else 0), submission.command_id)
 
     def unavailable(self, submission: Submission) -> None:
         self._answered(1)
@@ -390,26 +375,3 @@ class Session:
         while self._replays:
             await self._replays.popleft().run(self)
         self._replays = None
-
-
-def store_away() -> Refusal:
-    """What a client hears while PostgreSQL is away."""
-    said = "the store does not answer; repeat it in a moment (a send with the same cid counts once)"
-    return Refusal("unavailable", said, retry_after_ms=500)
-
-
-_DENIALS: Final[dict[Denial, str]] = {
-    "archived": "the room is archived: it can be read, not written",
-    "banned": "you are banned from this room",
-    "muted": "you are muted in this room: you can read, not send",
-    "role": "your role in this room may not send",
-    "not_member": "you are no member of this room any more; join it again",
-}
-
-
-def denied(why: Denial, slow_s: int) -> Refusal:
-    """What a client hears whose message was not taken, as the room and their standing are."""
-    if why == "slow":
-        said = f"slow mode: one message in {slow_s} s"
-        return Refusal("rate_limited", said, field="room", retry_after_ms=slow_s * 1000)
-    return Refusal("forbidden", _DENIALS[why], field="room")
