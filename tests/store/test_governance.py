@@ -82,6 +82,17 @@ async def test_somebody_owns_a_limited_number_of_rooms(store: Store) -> None:
     await made(store, "one-more")
 
 
+async def test_access_to_many_rooms_is_that_to_each(store: Store) -> None:
+    rooms = await store.open_rooms([RoomName(f"many-{n}") for n in range(3)], create=True)
+    await store.governance.change(rooms[RoomName("many-1")].id, actor(ANN), Enter())
+    found = await store.governance.access_all([*rooms, RoomName("ghost")], ANN.user_id)
+    assert found.keys() == rooms.keys()
+    for name in rooms:
+        alone = await store.governance.access(name, ANN.user_id)
+        assert alone is not None
+        assert (found[name].record, found[name].standing) == (alone.record, alone.standing)
+
+
 async def test_access_is_none_without_a_room_and_nobody_without_a_standing(store: Store) -> None:
     room = await made(store)
     assert await store.governance.access(RoomName("ghost"), ANN.user_id) is None

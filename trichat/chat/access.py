@@ -71,42 +71,64 @@ async def admit(session: Session, name: RoomName) -> tuple[Room, Admission]:
 
 async def admit_again(session: Session, names: Iterable[RoomName]) -> dict[RoomName, tuple[Room, Admission] | Refusal]:
     """Let the client listen again to rooms that it knows; an account that is no member any more has to join."""
-    wanted = list(names)
-    rooms = await session.hub.open_rooms([name for name in wanted if not is_given(name)], create=False)
+    hub, wanted = session.hub, list(names)
+    assert session.user_id is not None
+    rooms = await hub.open_rooms([name for name in wanted if not is_given(name)], create=False)
     admitted: dict[RoomName, tuple[Room, Admission] | Refusal] = {}
-    for name in wanted:
+    for name, room in rooms.items():
+        if session.key is None and (admission := admit_at_once(session, room)) is not None:
+            admitted[name] = room, admission
+    asked = [name for name in wanted if name not in admitted]
+    accesses = await hub.store.governance.access_all(asked, session.user_id) if asked else {}
+    let_in: dict[RoomName, Access] = {}
+    for name in asked:
         try:
-            demand_scope(session, "read", name)
-            if name in rooms and (admission := admit_at_once(session, rooms[name])) is not None:
-                admitted[name] = rooms[name], admission
-            elif name in rooms or is_given(name):
-                admitted[name] = await admit_again_one(session, name)
-            else:
-                admitted[name] = missing(name)
+            let_in[name] = _let_in_again(session, name, accesses.get(name))
+        except Refusal as refusal:
+            admitted[name] = refusal
+    if let_in:  # only now: a hidden room costs an outsider no more steps than one that never was
+        await hub.open_rooms(let_in, create=False)
+    for name, access in let_in.items():
+        try:
+            admitted[name] = await _enter_again(session, access)
         except Refusal as refusal:
             admitted[name] = refusal
     return admitted
 
 
 async def admit_again_one(session: Session, name: RoomName) -> tuple[Room, Admission]:
-    """The same for one room, by the store. Raises Refusal."""
-    while True:
-        access = await demand_access(session, name)
-        if session.account is not None and access.standing.role is None:
-            raise Refusal("not_joined", f'you are no member any more: {{"type":"join","room":"{name}"}}', field="room")
-        room = await _room_of(session, access)
-        if not _removed_since(session, room, access.record.head):
-            return room, _admission(access, access.standing, access.record.head)
+    """The same for one room, as the store says now. Raises Refusal."""
+    assert session.user_id is not None
+    access = await session.hub.store.governance.access(name, session.user_id)
+    return await _enter_again(session, _let_in_again(session, name, access))
+
+
+def _let_in_again(session: Session, name: RoomName, access: Access | None) -> Access:
+    demand_scope(session, "read", name)
+    found = _readable(session, name, access)
+    if session.account is not None and found.standing.role is None:
+        raise Refusal("not_joined", f'you are no member any more: {{"type":"join","room":"{name}"}}', field="room")
+    return found
+
+
+async def _enter_again(session: Session, access: Access) -> tuple[Room, Admission]:
+    room = await _room_of(session, access)
+    if _removed_since(session, room, access.record.head):
+        return await admit_again_one(session, room.name)
+    return room, _admission(access, access.standing, access.record.head)
 
 
 async def demand_access(session: Session, name: RoomName) -> Access:
     """How the client stands to the room, now, if it may read it. Raises Refusal: it does not exist (for them), or
     they are banned, or guests may not come in."""
     assert session.user_id is not None
-    access = await session.hub.store.governance.access(name, session.user_id)
-    account = session.account is not None
+    return _readable(session, name, await session.hub.store.governance.access(name, session.user_id))
+
+
+def _readable(session: Session, name: RoomName, access: Access | None) -> Access:
     if access is None:
         raise missing(name)
+    account = session.account is not None
     standing, rules = access.standing, access.record.rules
     if standing.may_read(rules, access.now, account=account) or (account and standing.invited):
         return access

@@ -170,6 +170,10 @@ class Governance(Protocol):
         """The room of this name and how they stand to it. One statement, whether or not there is such a room."""
         ...
 
+    async def access_all(self, names: Sequence[RoomName], user_id: UserId) -> dict[RoomName, Access]:
+        """The same for many rooms, in one statement; those that do not exist are left out."""
+        ...
+
     async def access_by_id(self, room_id: RoomId, user_id: UserId) -> Access | None: ...
 
     async def create(self, name: RoomName, rules: RoomRules, maker: Actor, *, address: str) -> Access:

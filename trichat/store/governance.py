@@ -5,6 +5,7 @@ Locks are taken in this order: the account's row of `users` (where rooms are cou
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from msgspec import Struct
@@ -47,6 +48,7 @@ _ACCESS: Final = f"""
     FROM trichat.rooms LEFT JOIN trichat.standings ON room_id = rooms.id AND user_id = %s
 """  # noqa: S608 (our own constants)
 _ACCESS_BY_NAME: Final = f"{_ACCESS} WHERE rooms.name = %s"
+_ACCESS_ALL: Final = f"{_ACCESS} WHERE rooms.name = ANY (%s)"
 _ACCESS_BY_ID: Final = f"{_ACCESS} WHERE rooms.id = %s"
 
 
@@ -55,14 +57,22 @@ def access(connection: Connection, name: RoomName, user_id: UserId) -> Access | 
     return _access(connection.execute(_ACCESS_BY_NAME, (user_id, name)).fetchone())
 
 
+def access_all(connection: Connection, names: Sequence[RoomName], user_id: UserId) -> dict[RoomName, Access]:
+    """The same for many rooms; those that do not exist are left out."""
+    rows = connection.execute(_ACCESS_ALL, (user_id, list(names)))
+    return {found.record.name: found for found in map(_access_of, rows)}
+
+
 def access_by_id(connection: Connection, room_id: RoomId, user_id: UserId) -> Access | None:
     """The same by the room's number."""
     return _access(connection.execute(_ACCESS_BY_ID, (user_id, room_id)).fetchone())
 
 
 def _access(row: tuple[Any, ...] | None) -> Access | None:
-    if row is None:
-        return None
+    return None if row is None else _access_of(row)
+
+
+def _access_of(row: tuple[Any, ...]) -> Access:
     now, stands, *standing = row[RECORD_COLUMNS:]
     return Access(read_record(row[:RECORD_COLUMNS]), read_standing(standing) if stands else NOBODY, now)
 

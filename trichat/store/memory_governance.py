@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from trichat.chat.people_ports import Access
 from trichat.core.accounts import InviteCode, MyRoom
@@ -38,6 +38,12 @@ class MemoryGovernance(MemoryModeration):
         found = self._access(self._state.rooms_by_name.get(name), user_id)
         self._state.end()
         return found
+
+    async def access_all(self, names: Sequence[RoomName], user_id: UserId) -> dict[RoomName, Access]:
+        await self._state.begin()
+        found = {name: self._access(self._state.rooms_by_name.get(name), user_id) for name in names}
+        self._state.end()
+        return {name: access for name, access in found.items() if access is not None}
 
     async def access_by_id(self, room_id: RoomId, user_id: UserId) -> Access | None:
         await self._state.begin()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from trichat.chat.people_ports import Access
 from trichat.core.accounts import AuditEntry, InviteCode, Member, MyRoom, Reported, Restrained
 from trichat.core.chance import Chance
@@ -27,6 +29,9 @@ class PostgresGovernance:
 
     async def access(self, name: RoomName, user_id: UserId) -> Access | None:
         return await self._queries.call(governance.access, name, user_id)
+
+    async def access_all(self, names: Sequence[RoomName], user_id: UserId) -> dict[RoomName, Access]:
+        return await self._queries.call(governance.access_all, names, user_id)
 
     async def access_by_id(self, room_id: RoomId, user_id: UserId) -> Access | None:
         return await self._queries.call(governance.access_by_id, room_id, user_id)
