@@ -12,6 +12,7 @@ from trichat.core.chance import Chance
 from trichat.core.events import Draft
 from trichat.core.limits import Limits
 from trichat.core.names import RoomName
+from trichat.core.standing import Actor
 from trichat.store import open_postgres_store
 
 #: What is typed whenever a password is asked for.
@@ -35,7 +36,7 @@ def type_command(command: str, database_url: str) -> list[str]:
 
 
 async def set_scene(database_url: str, name: str) -> None:
-    """There is the room lobby already, in which the guest `name` has spoken."""
+    """There is the room lobby already, in which the guest `name` has spoken; another has reported what they said."""
     chance = Chance()
     async with open_postgres_store(database_url, Limits(), chance=chance) as store:
         guest, lobby = chance.guest(), RoomName("lobby")
@@ -43,3 +44,4 @@ async def set_scene(database_url: str, name: str) -> None:
         room = (await store.open_rooms([lobby], create=True))[lobby]
         body = b'{"text":"hello, world"}'
         assert await store.append([Draft(room.id, lobby, "message", guest, name, None, body)])
+        await store.governance.report(room.id, 1, Actor(chance.guest(), "gus"), "sells things")

@@ -345,6 +345,17 @@ class Administration(Protocol):
         """All that was done anywhere, newest first, before the entry `before`."""
         ...
 
+    async def reports(self, *, resolved: bool, after: int, limit: int) -> list[tuple[RoomName, Reported]]:
+        """Open reports (with `resolved` all) of rooms of every kind, by number after `after`, each with its room.
+
+        Numbers are of all rooms together. Rooms that are gone have none.
+        """
+        ...
+
+    async def resolve(self, number: int, note: str, *, operator: str) -> bool:
+        """Close an open report of any room, as resolved by `server`; False when there is none of this number."""
+        ...
+
     def export(self, user_id: UserId, *, operator: str) -> AsyncGenerator[ExportPart, None]:
         """All that is kept about a person or guest, section by section in parts of bounded size, but no secrets.
 

@@ -9,12 +9,13 @@ from msgspec import structs
 
 from trichat.chat.people_ports import ExportPart
 from trichat.core.account_names import skeleton
-from trichat.core.accounts import Account, AccountKind, AuditEntry, Ended, Key, MyRoom
+from trichat.core.accounts import Account, AccountKind, AuditEntry, Ended, Key, MyRoom, Reported
 from trichat.core.names import RoomName, UserId, given_name, name_key
 from trichat.core.standing import Role, Scope, is_account
 from trichat.store import memory_personal
 from trichat.store.administration import demand_active, demand_kind, demand_no_bot, no_such_account
 from trichat.store.erased import ERASED
+from trichat.store.memory_moderation import all_reports, resolve_any
 from trichat.store.memory_state import MemoryState, StoredAudit, StoredKey, StoredRoom, StoredUser
 from trichat.store.personal_rows import SECTIONS
 
@@ -136,6 +137,20 @@ class MemoryAdministration:
         entries = [stored.entry for stored in reversed(self._state.audit)]
         self._state.end()
         return [entry for entry in entries if before is None or entry.number < before][:limit]
+
+    async def reports(self, *, resolved: bool, after: int, limit: int) -> list[tuple[RoomName, Reported]]:
+        await self._state.begin()
+        found = all_reports(self._state, resolved=resolved)
+        self._state.end()
+        return [(room, report) for room, report in found if report.number > after][:limit]
+
+    async def resolve(self, number: int, note: str, *, operator: str) -> bool:
+        await self._state.begin()
+        room = resolve_any(self._state, number, note)
+        if room is not None:
+            self._note(operator, "resolve", reason=note, room=room)
+        self._state.end()
+        return room is not None
 
     # keys and secrets
 

@@ -10,6 +10,7 @@ from trichat.core.governance import no_such_message, no_such_room, permit, too_m
 from trichat.core.names import RoomId, RoomName, UserId
 from trichat.core.standing import NOBODY, Actor, Permission, Standing
 from trichat.store.memory_state import MemoryState, StoredAudit, StoredReport, StoredRoom
+from trichat.store.moderation import SERVER_NAME
 
 
 class MemoryModeration:
@@ -143,3 +144,22 @@ class MemoryModeration:
 def standing_in(room: StoredRoom, user_id: UserId) -> Standing:
     stored = room.standings.get(user_id)
     return NOBODY if stored is None else stored.standing
+
+
+def all_reports(state: MemoryState, *, resolved: bool) -> list[tuple[RoomName, Reported]]:
+    """Open reports of all rooms, or all, each with its room."""
+    return [
+        (state.rooms[stored.room_id].name, stored.report)
+        for stored in state.reports
+        if stored.room_id in state.rooms and (resolved or stored.report.resolved_by is None)
+    ]
+
+
+def resolve_any(state: MemoryState, number: int, note: str) -> StoredRoom | None:
+    """Close an open report of any room; the room, or None when there is no such report."""
+    for stored in state.reports:
+        room = state.rooms.get(stored.room_id)
+        if stored.report.number == number and stored.report.resolved_by is None and room is not None:
+            stored.report = structs.replace(stored.report, resolved_by=SERVER_NAME, note=note)
+            return room
+    return None

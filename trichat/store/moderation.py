@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from trichat.core.accounts import AuditEntry, Member, Reported, Restrained
 from trichat.core.governance import no_such_message, too_many_reports
-from trichat.core.names import RoomId
+from trichat.core.names import RoomId, RoomName
 from trichat.core.standing import Actor, Role
 from trichat.store.connection import Connection
 from trichat.store.governance import lock_permitted, may_read
 from trichat.store.room_lock import From, add_audit, governing, reading
+from trichat.store.writing import durably
 
 # Accounts are listed by their present names, guests by those they had; a room's people are sorted for each page.
 _PEOPLE: Final = """
@@ -105,10 +107,12 @@ def reports(
     with reading(connection):
         may_read(connection, room_id, actor, "reports")
         rows = connection.execute(_REPORTS, (room_id, after, resolved, limit)).fetchall()
-    return [
-        Reported(number=number, seq=seq, reporter=name, reason=reason, at=at, resolved_by=resolved_by, note=note)
-        for number, seq, name, reason, at, resolved_by, note in rows
-    ]
+    return [_reported(row) for row in rows]
+
+
+def _reported(row: Sequence[Any]) -> Reported:
+    number, seq, reporter, reason, at, resolved_by, note = row
+    return Reported(number=number, seq=seq, reporter=reporter, reason=reason, at=at, resolved_by=resolved_by, note=note)
 
 
 _RESOLVE: Final = """
@@ -124,6 +128,46 @@ def resolve(connection: Connection, room_id: RoomId, by: From, number: int, note
         if closed:
             add_audit(connection, by, "resolve", room_id, room.record.name, reason=note)
     return bool(closed)
+
+
+# reports of all rooms, for the operator
+
+#: By whom the operator resolves: the room's people read it, and nobody can register this name.
+SERVER_NAME: Final = "server"
+
+_ALL_REPORTS: Final = """
+    SELECT r.name, p.number, p.seq, p.reporter, p.reason, floor(extract(epoch FROM p.at) * 1000)::bigint,
+        p.resolved_by, p.note
+    FROM trichat.reports p JOIN trichat.rooms r ON r.id = p.room_id
+    WHERE p.number > %s AND (%s OR p.resolved_by IS NULL)
+    ORDER BY p.number LIMIT %s
+"""
+_RESOLVE_ANY: Final = """
+    UPDATE trichat.reports p SET resolved_by = %s, note = %s FROM trichat.rooms r
+    WHERE p.number = %s AND p.resolved_by IS NULL AND r.id = p.room_id
+    RETURNING r.id, r.name
+"""
+_NOTE_RESOLVED: Final = """
+    INSERT INTO trichat.audit (actor, act, room_id, room, reason) VALUES (%s, 'resolve', %s, %s, %s)
+"""
+
+
+def all_reports(connection: Connection, *, resolved: bool, after: int, limit: int) -> list[tuple[RoomName, Reported]]:
+    """Open reports of all rooms, or all, after the number `after`."""
+    rows = connection.execute(_ALL_REPORTS, (after, resolved, limit))
+    return [(RoomName(name), _reported(report)) for name, *report in rows]
+
+
+def resolve_any(connection: Connection, number: int, note: str, *, operator: str) -> bool:
+    """Close an open report of any room; False when there is none of this number.
+
+    The room is not locked: the report's row alone says who of two closes it.
+    """
+    with durably(connection):
+        room = connection.execute(_RESOLVE_ANY, (SERVER_NAME, note, number)).fetchone()
+        if room is not None:
+            connection.execute(_NOTE_RESOLVED, (operator, *room, note))
+    return room is not None
 
 
 # the audit

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 
 from trichat.chat.people_ports import ExportPart
-from trichat.core.accounts import Account, AuditEntry, Key, MyRoom
+from trichat.core.accounts import Account, AuditEntry, Key, MyRoom, Reported
 from trichat.core.chance import Chance
 from trichat.core.limits import Limits
 from trichat.core.names import RoomName, UserId
 from trichat.core.standing import Scope
-from trichat.store import administration, erasure, export, keys
+from trichat.store import administration, erasure, export, keys, moderation
 from trichat.store.personal_rows import SECTIONS
 from trichat.store.pool import ConnectionPool
 
@@ -61,6 +61,12 @@ class PostgresAdministration:
 
     async def audit(self, *, before: int | None, limit: int) -> list[AuditEntry]:
         return await self._queries.call(administration.audit, before=before, limit=limit)
+
+    async def reports(self, *, resolved: bool, after: int, limit: int) -> list[tuple[RoomName, Reported]]:
+        return await self._queries.call(moderation.all_reports, resolved=resolved, after=after, limit=limit)
+
+    async def resolve(self, number: int, note: str, *, operator: str) -> bool:
+        return await self._queries.call(moderation.resolve_any, number, note, operator=operator)
 
     # keys and secrets
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, get_args
 
-from trichat.cli.admin import keys, records, rooms, users
+from trichat.cli.admin import keys, records, reports, rooms, users
 from trichat.core.standing import Scope
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def add_acts(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) -
     _add_sessions(Verbs(nouns, "sessions", "on which devices somebody is logged in: list, revoke", common))
     _add_rooms(Verbs(nouns, "rooms", "rooms: list, delete, archive", common))
     _add_bans(Verbs(nouns, "bans", "who may not come to a room: list, add, lift", common))
+    _add_reports(Verbs(nouns, "reports", "messages that were reported, in all rooms: list, resolve", common))
     Verbs(nouns, "bots", "programs with an account: add", common).add(
         "add", "make a bot's account; see keys", keys.add_bot, "NAME"
     )
@@ -91,6 +92,14 @@ def _add_bans(verbs: Verbs) -> None:
     add.add_argument("--for", dest="seconds", type=_number, metavar="SECONDS", help="how long (for ever)")
     add.add_argument("--reason", default="", metavar="TEXT", help="why; everybody in the room reads it")
     verbs.add("lift", "let somebody come again", rooms.lift_ban, "ROOM", "USER")
+
+
+def _add_reports(verbs: Verbs) -> None:
+    show = verbs.add("list", "open reports of rooms of every kind, the oldest first", reports.list_reports)
+    show.add_argument("--all", action="store_true", help="resolved ones too")
+    resolve = verbs.add("resolve", "close a report", reports.resolve)
+    resolve.add_argument("number", metavar="NUMBER", type=_number, help="which, as list shows it")
+    resolve.add_argument("--note", default="", metavar="TEXT", help="what was done; the room's moderators read it")
 
 
 def _add_keys(verbs: Verbs) -> None:
