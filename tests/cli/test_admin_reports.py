@@ -37,15 +37,16 @@ def numbers(op: Operator) -> list[int]:
 def test_open_reports_are_listed_of_every_kind_of_room(op: Operator, numbers: list[int]) -> None:
     ran = op.does("reports", "list")
     direct, lobby = (str(number) for number in numbers)
-    assert ran.lines[0] == ["number", "at", "room", "seq", "reporter", "reason"]
+    assert ran.lines[0] == ["number", "at", "room", "seq", "author", "text", "reporter", "reason"]
     assert [line[:1] + line[2:] for line in ran.lines[1:]] == [
-        [direct, "@x", "3", "ann", "a", "\\x1b[31mthreat"], [lobby, "lobby", "4", "ann", "spam"],
+        [direct, "@x", "3", "bob", "hi", "ann", "a", "\\x1b[31mthreat"],
+        [lobby, "lobby", "4", "bob", "hi", "ann", "spam"],
     ]  # fmt: skip
     first, _ = op.reads("reports", "list")
     assert datetime.fromisoformat(first.pop("at")).tzinfo is not None
     assert first == {
-        "number": numbers[0], "room": "@x", "seq": 3, "reporter": "ann", "reason": "a \x1b[31mthreat",
-        "resolved_by": None, "note": "",
+        "number": numbers[0], "room": "@x", "seq": 3, "author": "bob", "author_id": BOB.user_id, "text": "hi",
+        "reporter": "ann", "reason": "a \x1b[31mthreat", "resolved_by": None, "note": "",
     }  # fmt: skip
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from trichat.cli.admin.console import Failed, Row
 from trichat.core.accounts import Reported
 from trichat.core.codec import format_ts
 from trichat.core.lines import parse_line
-from trichat.core.names import RoomName
+from trichat.core.names import RoomId, RoomName
 
 if TYPE_CHECKING:
     from trichat.cli.admin.desk import Desk
@@ -22,15 +24,22 @@ async def list_reports(desk: Desk, arguments: Namespace) -> None:
         resolved=arguments.all, after=found[-1][1].number if found else 0, limit=desk.limits.list_page
     ):
         found += page
-    columns: tuple[str, ...] = ("number", "at", "room", "seq", "reporter", "reason")
+    columns: tuple[str, ...] = ("number", "at", "room", "seq", "author", "text", "reporter", "reason")
     if arguments.all:
         columns += ("resolved_by", "note")
     nothing = "nothing was reported yet" if arguments.all else "no report is open"
-    desk.console.rows(columns, [_row(room, report) for room, report in found], nothing)
+    rooms = await desk.store.open_rooms(list({room for room, _ in found}), create=False)
+    rows = [await _row(desk, rooms[room].id, room, report) for room, report in found if room in rooms]
+    desk.console.rows(columns, rows, nothing)
 
 
-def _row(room: RoomName, report: Reported) -> Row:
+async def _row(desk: Desk, room_id: RoomId, room: RoomName, report: Reported) -> Row:
+    page = await desk.store.read_events(room_id, after=report.seq - 1, limit=1, max_bytes=desk.limits.page_bytes)
+    body = msgspec.json.decode(page.events[0].body) if page.events else {}
     return {
+        "author": page.events[0].user if page.events else "",
+        "author_id": page.events[0].user_id if page.events else "",
+        "text": body.get("text", ""),
         "number": report.number,
         "at": format_ts(report.at),
         "room": room,
