@@ -26,7 +26,7 @@ from trichat.store.memory import MemoryStore
 #: Rooms that are hidden, and all from whom they are.
 HIDDEN: Final = [(room, who) for room, who in CELLS if hidden(WHO[who], ROOMS[room]) and ROOMS[room].kind != "public"]
 #: What a node asks of the store by itself.
-_BY_ITSELF: Final = frozenset({"look", "record_node", "ended_since", "touch_names", "tidy", "ping"})
+_BY_ITSELF: Final = frozenset({"look", "record_node", "ended_since", "touch_names", "touch_logins", "tidy", "ping"})
 
 
 class TapedWire(WireClient):

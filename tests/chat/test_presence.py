@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import msgspec
 import pytest
 import trio
 from trio.testing import MockClock
 
 from tests.chat.guests import Chat, Guest, open_chat
+from tests.chat.persons import bot, id_of, log_in
 from tests.nodes import LOOSE, open_twin_node
+from tests.people import make_account
+from trichat.chat.people_ports import NewLogin
+from trichat.core.tokens import token_hash
 
 #: Virtual seconds after which a count is right, as the protocol promises; usually it is a few.
 STALE_S: Final = 15.0
@@ -175,3 +180,51 @@ async def test_pages_of_members_go_on_after_a_name_and_hold_everybody_once(autoj
                 assert 0 < len(page["members"]) <= 3
                 shown += [member["user"] for member in page["members"]]
             assert shown == await names(people)
+
+
+# what expires without use
+
+
+#: A login lasts for eight hours; what nodes do again and again they do seldom, for the clock has far to go.
+FAR: Final = msgspec.structs.replace(
+    LOOSE, session_s=28_800.0, node_record_s=60.0, node_gone_s=240.0, ended_look_s=60.0, heads_slow_s=60.0,
+    ping_s=900.0, beat_s=60.0, beat_missing_s=150.0,
+)  # fmt: skip
+
+
+async def test_who_stays_connected_keeps_their_login_and_not_that_of_a_device_they_do_not_use(
+    autojump_clock: MockClock,
+) -> None:
+    async with open_chat(FAR) as chat:
+        token = await make_account(chat.store, "ann")
+        ann = await log_in(chat, token)
+        unused = NewLogin(id="k_unused", token_hash=token_hash("u.unused"))
+        await chat.store.accounts.log_in(id_of(ann), unused)
+        await trio.sleep(2 * FAR.session_s)
+        assert ann.closed is None
+        await ann.drop()
+        assert id_of(await log_in(chat, token)) == id_of(ann)
+        assert await chat.store.accounts.find_login(unused.token_hash, "") is None
+
+
+async def test_a_login_lasts_from_when_its_last_connection_went(autojump_clock: MockClock) -> None:
+    async with open_chat(FAR) as chat:
+        token = await make_account(chat.store, "ann")
+        ann = await log_in(chat, token)
+        await trio.sleep(FAR.session_s - 60)
+        await ann.drop()
+        await trio.sleep(FAR.session_s - 7_200)
+        assert len(await chat.store.accounts.logins(id_of(ann))) == 1
+        await trio.sleep(7_200)
+        assert await chat.store.accounts.logins(id_of(ann)) == []
+
+
+async def test_logins_that_are_used_are_told_once_each_and_no_keys(autojump_clock: MockClock) -> None:
+    async with open_chat() as chat:
+        token = await make_account(chat.store, "ann")
+        ann = await log_in(chat, token)
+        await log_in(chat, token)
+        await bot(chat, "bot", ["read"])
+        await chat.guest()
+        (login,) = await chat.store.accounts.logins(id_of(ann))
+        assert chat.node.hub.used_logins() == [login.id]

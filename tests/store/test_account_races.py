@@ -182,7 +182,12 @@ async def test_a_code_and_a_step_and_the_last_block_count_once(stores: Sequence[
 async def test_logins_that_come_and_end_and_are_used_at_once_disturb_nobody(stores: Sequence[Store]) -> None:
     await register(stores[0], ANN, login="first")
     await register(stores[0], BOB)
+
+    async def stay(store: Store) -> None:
+        await store.accounts.touch_logins([login.id for login in await store.accounts.logins(ANN)])
+
     acts: list[Callable[[Store], Awaitable[object]]] = [
+        stay,
         lambda store: store.accounts.log_in(ANN, new_login()),
         lambda store: store.accounts.set_password(ANN, "hash", "first"),
         lambda store: store.accounts.end_logins(ANN, "first"),

@@ -86,6 +86,52 @@ async def test_the_use_of_a_login_is_recorded_once_in_a_while(stage: Stage) -> N
     assert login.address == "198.51.100.7"
 
 
+async def test_logins_that_are_in_use_last_on_and_others_do_not(stage: Stage) -> None:
+    await register(stage.store, ANN, login="first")
+    await stage.store.accounts.log_in(ANN, new_login("second"))
+    await register(stage.store, BOB, login="other")
+    for _ in range(3):
+        stage.let_pass(LIMITS.session_s - 60)
+        await stage.store.accounts.touch_logins(["other", "k_nobody", "first"])
+    assert [await lasts(stage.store, login) for login in ("first", "second", "other")] == [True, False, True]
+    stage.let_pass(LIMITS.session_s + 60)
+    assert not await lasts(stage.store, "first")
+
+
+async def test_a_login_that_has_ended_is_not_brought_back_by_use(stage: Stage) -> None:
+    store = stage.store
+    await register(store, ANN, login="first")
+    stage.let_pass(LIMITS.session_s + 60)
+    await store.accounts.log_in(ANN, new_login("second"))
+    await store.accounts.end_login(ANN, "second")
+    await store.accounts.touch_logins(["first", "second"])
+    await store.accounts.touch_logins([])
+    assert not await lasts(store, "first")
+    assert not await lasts(store, "second")
+    assert await login_ids(store) == []
+
+
+async def test_a_login_in_use_is_not_the_longest_unused_and_its_next_address_is_recorded(stage: Stage) -> None:
+    store = stage.store
+    await register(store, ANN, login="first")
+    stage.let_pass(5 * HOUR)
+    await store.accounts.log_in(ANN, new_login("second"))
+    stage.let_pass(2 * HOUR)
+    await store.accounts.touch_logins(["first"])
+    second, first = await store.accounts.logins(ANN)
+    assert second.seen == second.created
+    assert 0 <= first.seen - second.seen - HOUR * 1000 < 60_000
+    await store.accounts.find_login(token_of("first"), "198.51.100.7")
+    assert (await store.accounts.logins(ANN))[1].address == "198.51.100.7"
+
+
+async def test_a_login_that_was_used_a_moment_ago_is_not_made_older_by_use(store: Store) -> None:
+    await register(store, ANN, login="first")
+    (before,) = await store.accounts.logins(ANN)
+    await store.accounts.touch_logins(["first"])
+    assert await store.accounts.logins(ANN) == [before]
+
+
 async def test_the_login_longest_unused_ends_when_there_are_too_many(stage: Stage) -> None:
     store = stage.store
     await register(store, ANN, login="first")

@@ -222,6 +222,11 @@ class Hub:
         """Guests who are here under a name that they reserved."""
         return [s.user_id for s in self.sessions if s.named and s.user_id is not None]
 
+    def used_logins(self) -> list[str]:
+        """The logins that connections here rest on, each once."""
+        used = {s.login_id: None for s in self.sessions if s.login_id is not None and s.key is None}
+        return list(used)
+
     def tell_status(self) -> None:
         """Tell every client how fan-out is; who does not read is not told."""
         frame = encode_reply(self.status())

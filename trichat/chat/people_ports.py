@@ -73,6 +73,13 @@ class Accounts(Protocol):
         it by `limits.session_s` (written at most once in `session_touch_s`)."""
         ...
 
+    async def touch_logins(self, login_ids: Sequence[str]) -> None:
+        """These logins are in use: each lasts `limits.session_s` from now; those that have ended stay ended.
+
+        They count as used `session_touch_s` ago at least: `find_login` goes on recording from where they are used.
+        """
+        ...
+
     async def find_key(self, key_hash: bytes, address: str) -> tuple[Account, Key] | None:
         """Which bot's key this is, if it was not revoked and the bot is active."""
         ...

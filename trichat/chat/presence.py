@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _CHANGES_S: Final = 0.5
 #: Changes in one call of the store: 30 ms, where a node's 50,000 people at once would overrun it.
 _PORTION: Final = 2_000
-#: Seconds between two renewals of the names of those who are here.
+#: Seconds between two renewals of the names and the logins of those who are here.
 _TOUCH_S: Final = 3600.0
 #: Seconds between two times at which this node removes what has expired, in portions: a deleted room of 100,000
 #: events is gone after 20 minutes with one node, and nobody notices.
@@ -77,13 +77,20 @@ class Presence:
                 await self._record()
                 if trio.current_time() - touched >= _TOUCH_S:
                     touched = trio.current_time()
-                    await self._store.touch_names(hub.named_guests())
+                    await self._touch(hub)
                 if trio.current_time() - tidied >= _TIDY_S:
                     tidied = trio.current_time()
                     await self._store.tidy()
             except StoreUnavailable:
                 pass  # the others take this node for gone after `node_gone_s`; the next record brings it back
             await self._pause()
+
+    async def _touch(self, hub: Hub) -> None:
+        """Those who stay connected keep what would expire without use: guests their names, accounts their logins."""
+        await self._store.touch_names(hub.named_guests())
+        logins = hub.used_logins()
+        for start in range(0, len(logins), _PORTION):
+            await self._store.accounts.touch_logins(logins[start : start + _PORTION])
 
     async def _pause(self) -> None:
         with trio.move_on_after(self._limits.node_record_s):

@@ -74,6 +74,23 @@ def find_login(
     return read_account(account), login_id
 
 
+# whoever holds the row of a login extends it or ends it: nothing is left to do, and who never waits is in no deadlock
+_TOUCH_MANY: Final = """
+    UPDATE trichat.logins
+    SET seen_at = greatest(seen_at, now() - make_interval(secs => %s)), expires_at = now() + make_interval(secs => %s)
+    WHERE id = ANY (ARRAY(
+        SELECT id FROM trichat.logins
+        WHERE id = ANY (%s) AND expires_at > now()
+        FOR NO KEY UPDATE SKIP LOCKED
+    ))
+"""
+
+
+def touch_logins(connection: Connection, login_ids: Sequence[str], *, session_s: float, touch_s: float) -> None:
+    """These are in use: those that last do so for `session_s` from now, and were used `touch_s` ago at least."""
+    connection.execute(_TOUCH_MANY, (touch_s, session_s, list(login_ids)))
+
+
 _FIND_KEY: Final = f"""
     SELECT {ACCOUNT}, keys.id, keys.scopes, keys.rooms,
         coalesce(keys.seen_at, '-infinity') <= now() - make_interval(secs => %s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import inf
 
 from msgspec import structs
@@ -128,6 +129,16 @@ class MemoryAccounts:
             found = (user.account, login.session.id)
         state.end()
         return found
+
+    async def touch_logins(self, login_ids: Sequence[str]) -> None:
+        state = self._state
+        await state.begin()
+        used_at = state.now - round(state.limits.session_touch_s * 1000)
+        for login in [state.logins[login_id] for login_id in login_ids if login_id in state.logins]:
+            if login.expires > state.now:
+                login.session = structs.replace(login.session, seen=max(login.session.seen, used_at))
+                login.expires = state.now + round(state.limits.session_s * 1000)
+        state.end()
 
     async def find_key(self, key_hash: bytes, address: str) -> tuple[Account, Key] | None:
         await self._state.begin()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from trichat.chat.people_ports import NewLogin
 from trichat.core.accounts import Account, Credentials, Ended, Key, LoginSession, ProfileFields, PublicProfile
 from trichat.core.chance import Chance
@@ -41,6 +43,12 @@ class PostgresAccounts:
         limits = self._limits
         return await self._queries.call(
             logins.find_login, token_hash, address, session_s=limits.session_s, touch_s=limits.session_touch_s
+        )
+
+    async def touch_logins(self, login_ids: Sequence[str]) -> None:
+        limits = self._limits
+        await self._queries.call(
+            logins.touch_logins, login_ids, session_s=limits.session_s, touch_s=limits.session_touch_s
         )
 
     async def find_key(self, key_hash: bytes, address: str) -> tuple[Account, Key] | None:
