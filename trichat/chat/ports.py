@@ -12,7 +12,8 @@ from typing import Final, Protocol
 import trio
 from msgspec import Struct
 
-from trichat.chat.people_ports import Accounts, Administration, Governance
+from trichat.chat.administration_port import Administration
+from trichat.chat.people_ports import Accounts, Governance
 from trichat.core.events import Draft, Event, ListedRoom, Outcome, Person, RoomHead, RoomRecord
 from trichat.core.names import Incarnation, RoomId, RoomName, UserId
 

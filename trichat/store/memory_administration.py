@@ -7,7 +7,7 @@ from math import inf
 
 from msgspec import structs
 
-from trichat.chat.people_ports import ExportPart
+from trichat.chat.administration_port import ExportPart
 from trichat.core.account_names import skeleton
 from trichat.core.accounts import Account, AccountKind, AuditEntry, Ended, Key, MyRoom, Reported
 from trichat.core.names import RoomName, UserId, given_name, name_key

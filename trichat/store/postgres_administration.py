@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 
-from trichat.chat.people_ports import ExportPart
+from trichat.chat.administration_port import ExportPart
 from trichat.core.accounts import Account, AuditEntry, Key, MyRoom, Reported
 from trichat.core.chance import Chance
 from trichat.core.limits import Limits
