@@ -10,12 +10,13 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+from trichat.chat.governed import demand_reading, is_hidden
 from trichat.chat.people_ports import Access
 from trichat.chat.room import Room
 from trichat.chat.scopes import demand_scope
 from trichat.chat.session import Session
 from trichat.core.errors import Refusal
-from trichat.core.governance import Enter, banned, no_such_room
+from trichat.core.governance import Enter, no_such_room
 from trichat.core.names import RoomName, is_given
 from trichat.core.standing import FOREVER, ROLE_NAMES, Standing, is_account
 
@@ -126,17 +127,10 @@ async def demand_access(session: Session, name: RoomName) -> Access:
 
 
 def _readable(session: Session, name: RoomName, access: Access | None) -> Access:
-    if access is None:
+    if access is None or is_hidden(session, access):
         raise missing(name)
-    account = session.account is not None
-    standing, rules = access.standing, access.record.rules
-    if standing.may_read(rules, access.now, account=account) or (account and standing.invited):
-        return access
-    if rules.kind != "public":
-        raise missing(name)
-    if standing.banned_at(access.now):
-        raise banned(standing)
-    raise Refusal("forbidden", "guests may not come into this room; register or log in", field="room")
+    demand_reading(session, access)
+    return access
 
 
 async def _room_of(session: Session, access: Access) -> Room:

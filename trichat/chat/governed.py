@@ -35,12 +35,13 @@ async def find_room(session: Session, text: str, permission: Permission) -> Acce
     await session.all_answered()  # commands take effect in the order sent, and sends go another way
     assert session.user_id is not None
     access = await session.hub.store.governance.access(name, session.user_id)
-    if access is None or _hidden(session, access):
+    if access is None or is_hidden(session, access):
         raise no_such_room()
     return access
 
 
-def _hidden(session: Session, access: Access) -> bool:
+def is_hidden(session: Session, access: Access) -> bool:
+    """Whether the room does not exist for this client."""
     standing, rules = access.standing, access.record.rules
     if rules.kind == "public" or standing.invited:
         return False

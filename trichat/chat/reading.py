@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import UNSET, Raw
 
 from trichat.chat.access import admit_at_once, demand_access, missing
 from trichat.chat.hub import Hub
@@ -14,6 +14,7 @@ from trichat.core.errors import Refusal
 from trichat.core.events import Event, ListedRoom
 from trichat.core.names import RoomId, RoomName, parse_room_name
 from trichat.core.replies import EventsPage, HistoryPage, ListedMine, MembersPage, RoomsPage
+from trichat.core.room_fields import parse_limit
 from trichat.core.standing import ROLE_NAMES
 
 
@@ -23,7 +24,7 @@ async def history(session: Session, command: History) -> None:
     if len(places) > 1:
         raise Refusal("bad_field", f"give one of before, after, around, not {' and '.join(places)}", field=places[1])
     room_id, name, first = await _find_room(session, command.room)
-    limit = _limit(command.limit, session.hub.limits.default_page, session.hub.limits.page)
+    limit = parse_limit(command.limit, session.hub.limits.page, session.hub.limits.default_page)
     await _ready_for_page(session)
     if command.around is not UNSET:
         return await _history_around(session, command, room_id, name, limit)
@@ -61,7 +62,7 @@ async def _history_around(session: Session, command: History, room_id: RoomId, n
 async def events(session: Session, command: Events) -> None:
     """A page of the log."""
     room_id, name, first = await _find_room(session, command.room)
-    limit = _limit(command.limit, session.hub.limits.page, session.hub.limits.page)
+    limit = parse_limit(command.limit, session.hub.limits.page)
     await _ready_for_page(session)
     page = await session.hub.store.read_events(
         room_id, after=max(command.since, first - 1), limit=limit, max_bytes=session.hub.limits.page_bytes
@@ -74,7 +75,7 @@ async def events(session: Session, command: Events) -> None:
 async def rooms(session: Session, command: Rooms) -> None:
     """A page of the list of rooms: of all public ones, or of those that this account is a member of."""
     hub = session.hub
-    limit = _limit(command.limit, hub.limits.list_page, hub.limits.list_page)
+    limit = parse_limit(command.limit, hub.limits.list_page)
     demand_scope_everywhere(session, "read")
     await _ready_for_page(session)
     if command.mine:
@@ -104,7 +105,7 @@ async def members(session: Session, command: Members) -> None:
     """A page of the list of who is connected to a room, at all nodes."""
     hub = session.hub
     room_id, name, _ = await _find_room(session, command.room)
-    limit = _limit(command.limit, hub.limits.list_page, hub.limits.list_page)
+    limit = parse_limit(command.limit, hub.limits.list_page)
     await _ready_for_page(session)
     people = await hub.store.list_members(room_id, after=command.after, limit=limit + 1)
     # the store hears of this node's people a moment later than this node does
@@ -144,14 +145,6 @@ def _from(first: int, events: list[Event]) -> tuple[list[Event], bool]:
     """Those from `first` on, and whether others were left out."""
     shown = [event for event in events if event.seq >= first]
     return shown, len(shown) < len(events)
-
-
-def _limit(asked: int | UnsetType, default: int, most: int) -> int:
-    if asked is UNSET:
-        return default
-    if asked < 1:
-        raise Refusal("bad_field", f"limit is a number from 1 to {most}", field="limit")
-    return min(asked, most)
 
 
 def _encode(name: RoomName, messages: list[Event]) -> list[Raw]:

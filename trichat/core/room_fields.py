@@ -91,10 +91,10 @@ def parse_cid(cid: str | None, limits: Limits) -> str | None:
     return cid
 
 
-def parse_limit(asked: int | UnsetType, most: int) -> int:
-    """How many entries a page is to have: as asked, at most `most`."""
+def parse_limit(asked: int | UnsetType, most: int, default: int | None = None) -> int:
+    """How many entries a page is to have: as asked, at most `most`; unasked `default`, or as many as it may have."""
     if asked is UNSET:
-        return most
+        return most if default is None else default
     if asked < 1:
         raise Refusal("bad_field", f"limit is a number from 1 to {most}", field="limit")
     return min(asked, most)
