@@ -12,7 +12,7 @@ CREATE TABLE trichat.meta (
     applied_at timestamptz NOT NULL DEFAULT now(),
     changes bigint NOT NULL DEFAULT 0
 );
-INSERT INTO trichat.meta (version) VALUES (2);
+INSERT INTO trichat.meta (version) VALUES (3);
 
 -- `last_seq` changes with every message and is in no index: room on each page makes that a HOT update.
 CREATE TABLE trichat.rooms (
@@ -31,7 +31,13 @@ CREATE TABLE trichat.rooms (
     history text NOT NULL DEFAULT 'all',
     guests boolean NOT NULL DEFAULT true,
     archived boolean NOT NULL DEFAULT false,
-    guests_restrained boolean NOT NULL DEFAULT false  -- some guest was banned or muted here, once
+    guests_restrained boolean NOT NULL DEFAULT false,  -- some guest was banned or muted here, once
+    language text NOT NULL DEFAULT 'simple',  -- a text search configuration
+    retention_days int NOT NULL DEFAULT 0,  -- 0: as the server says for all
+    last_no bigint NOT NULL DEFAULT 0,  -- `no` of its last event
+    last_message bigint NOT NULL DEFAULT 0,  -- `seq` of its last message that is in no thread
+    first_seq bigint NOT NULL DEFAULT 1,  -- what came before it is kept no more
+    first_no bigint NOT NULL DEFAULT 0  -- `no` of the last event that is kept no more
 ) WITH (fillfactor = 50);
 
 -- Rooms that were deleted and whose events go in portions.
@@ -42,6 +48,13 @@ CREATE TABLE trichat.dropped_rooms (
 -- The logs of all rooms. One table; if it is ever partitioned, then by hash of room_id, never by time: numbers and
 -- cids are unique per room for ever, and a unique index cannot cross partitions.
 -- `body` is json, not jsonb: its bytes go unchanged into what clients get. `digest` is there where `cid` is.
+--
+-- `no` counts the room's messages that are in no thread, up to and with this event, so that how many there are between
+-- two events is a subtraction; `thread_no` counts in the same way the replies of a thread.
+--
+-- The row of a message is its present state: an edit or a deletion changes `body`, `rev` (the `seq` of the last change,
+-- a reaction, a pin or a reply too), `edited` and `deleted`. The old texts are in `revisions`; of a deleted message none is kept,
+-- also not in the events that edited it.
 CREATE TABLE trichat.events (
     room_id bigint NOT NULL,
     seq bigint NOT NULL,
@@ -51,12 +64,91 @@ CREATE TABLE trichat.events (
     ts timestamptz NOT NULL,
     cid text COLLATE "C",
     digest bigint,
-    target bigint,
+    target bigint,  -- `seq` of the message that the event is about
     rev bigint,
     body json NOT NULL,
+    no bigint NOT NULL,
+    thread bigint,  -- `seq` of the message that the thread hangs on
+    thread_no bigint,
+    edited timestamptz,
+    deleted boolean NOT NULL DEFAULT false,
     PRIMARY KEY (room_id, seq)
 );
 CREATE UNIQUE INDEX events_cid ON trichat.events (room_id, user_id, cid) WHERE cid IS NOT NULL;
+-- those that few events are in, so that a plain message costs no entry
+CREATE INDEX events_thread ON trichat.events (room_id, thread, seq) WHERE thread IS NOT NULL;
+CREATE INDEX events_target ON trichat.events (room_id, target, seq) WHERE target IS NOT NULL;
+CREATE INDEX events_rev ON trichat.events (room_id, rev) WHERE rev IS NOT NULL;
+CREATE INDEX events_deleted ON trichat.events (room_id, thread, seq) WHERE deleted;
+
+-- The old texts of messages that were edited: `rev` is the `seq` of the event that brought the text.
+CREATE TABLE trichat.revisions (
+    room_id bigint NOT NULL,
+    seq bigint NOT NULL,
+    rev bigint NOT NULL,
+    at timestamptz NOT NULL,
+    text text NOT NULL,
+    PRIMARY KEY (room_id, seq, rev)
+);
+
+CREATE TABLE trichat.reactions (
+    room_id bigint NOT NULL,
+    seq bigint NOT NULL,
+    emoji text COLLATE "C" NOT NULL,
+    user_id text COLLATE "C" NOT NULL,
+    name text COLLATE "C" NOT NULL,  -- at the time of the reaction
+    PRIMARY KEY (room_id, seq, emoji, user_id)
+);
+
+CREATE TABLE trichat.pins (
+    room_id bigint NOT NULL,
+    seq bigint NOT NULL,
+    pin bigint NOT NULL,  -- `seq` of the event that pinned it
+    PRIMARY KEY (room_id, seq)
+);
+
+-- Messages with replies: how many there were (`thread_no` of the last), deleted ones too.
+CREATE TABLE trichat.threads (
+    room_id bigint NOT NULL,
+    root bigint NOT NULL,
+    last_no bigint NOT NULL,
+    last_seq bigint NOT NULL,
+    PRIMARY KEY (room_id, root)
+);
+-- Who follows a thread, and up to where they have read it. `following` is false of who wants to hear no more of it.
+CREATE TABLE trichat.follows (
+    room_id bigint NOT NULL,
+    root bigint NOT NULL,
+    user_id text COLLATE "C" NOT NULL,
+    following boolean NOT NULL,
+    read_seq bigint NOT NULL,
+    read_no bigint NOT NULL,
+    PRIMARY KEY (room_id, root, user_id)
+);
+CREATE INDEX follows_user ON trichat.follows (user_id, room_id);
+
+-- Whom a message mentions; '*': the room. Of a deleted message none is kept.
+CREATE TABLE trichat.mentions (
+    user_id text COLLATE "C" NOT NULL,
+    room_id bigint NOT NULL,
+    seq bigint NOT NULL,
+    at timestamptz NOT NULL,
+    PRIMARY KEY (user_id, room_id, seq)
+);
+CREATE INDEX mentions_message ON trichat.mentions (room_id, seq);
+
+-- What is to be told to the outside, such as pushes to people who are away: written in the transaction of what it
+-- tells of, taken by who delivers it, removed after a day.
+CREATE TABLE trichat.outgoing (
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at timestamptz NOT NULL,
+    why text NOT NULL,  -- mention, direct
+    user_id text COLLATE "C" NOT NULL,  -- '*': every member of the room
+    room_id bigint NOT NULL,
+    seq bigint NOT NULL
+);
+CREATE INDEX outgoing_at ON trichat.outgoing (at);
+CREATE INDEX outgoing_room ON trichat.outgoing (room_id);
 
 -- Who holds a name, guest or account. `name_key` is what names have in common that look alike.
 CREATE TABLE trichat.names (
@@ -145,8 +237,13 @@ CREATE TABLE trichat.standings (
     muted_until bigint NOT NULL DEFAULT 0,  -- ms since 1970
     banned_until bigint NOT NULL DEFAULT 0,
     reason text NOT NULL DEFAULT '',
+    -- What the member has read, and what they want to be told: changed by themselves, without the lock.
+    read_seq bigint NOT NULL DEFAULT 0,
+    read_no bigint NOT NULL DEFAULT 0,  -- `no` of the event `read_seq`
+    level text NOT NULL DEFAULT 'all',
+    quiet_until bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (room_id, user_id)
-);
+) WITH (fillfactor = 80);
 CREATE INDEX standings_user ON trichat.standings (user_id);
 
 -- Codes that make whoever shows them a member. Of a code its SHA-256 is kept, and its beginning for lists.
@@ -236,6 +333,7 @@ CREATE INDEX presence_incarnation ON trichat.presence (incarnation);
 --
 -- room_ids: the rooms of the batch, each at least once. batch: an array of objects, the columns of `drafts` below.
 -- patience_ms: how long to wait for a lock; who called has given up by then.
+-- special: some draft is in a thread, mentions somebody, or is for a direct room.
 -- at: the time of the events, ms since 1970. seqs: one for each draft. outcomes: NULL when all are committed, else
 -- one for each draft: 0 committed, 1 repeated, 2 cid reused with other content, 3 no such room; its author may not
 -- send, because: 4 archived, 5 banned, 6 muted, 7 role too low, 8 no member, 9 too soon (slow mode). From 3 on seq is NULL.
@@ -245,7 +343,7 @@ CREATE INDEX presence_incarnation ON trichat.presence (incarnation);
 -- VOLATILE and READ COMMITTED matter: each statement sees what was committed before it began, so what follows the
 -- lock sees all that others did under it.
 CREATE FUNCTION trichat.append(
-    room_ids bigint[], batch json, patience_ms int,
+    room_ids bigint[], batch json, patience_ms int, special boolean,
     OUT at bigint, OUT seqs bigint[], OUT outcomes int[]
 ) LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
@@ -270,14 +368,14 @@ BEGIN
     WITH drafts AS (
         SELECT row_number() OVER () AS n, d.*
         FROM json_to_recordset(batch) AS d (
-            room_id bigint, kind text, user_id text, name text, cid text, digest bigint, target bigint, body json
+            room_id bigint, kind text, user_id text, name text, cid text, digest bigint, body json, thread bigint
         )
     ), judged AS (
         -- old_seq: stored before; first: the draft of this batch that has this cid first; denied: 0, or why, all but
         -- slow mode; slow: that counts for this author. What most drafts do not need is looked up in subqueries that
         -- are not run for them (joins would cost a twentieth of the whole), each of one row (an EXISTS may be planned
         -- as a scan of the whole table).
-        SELECT d.*, r.last_seq, e.seq AS old_seq, e.digest AS old_digest,
+        SELECT d.*, r.last_seq, r.last_no, e.seq AS old_seq, e.digest AS old_digest,
             CASE WHEN cid IS NULL THEN n ELSE min(n) OVER (PARTITION BY d.room_id, d.user_id, d.cid) END AS first,
             CASE
                 WHEN r.archived THEN 4
@@ -306,7 +404,9 @@ BEGIN
             LIMIT 1  -- at most one there is; the planner is to look it up, draft by draft
         ) e ON d.cid IS NOT NULL
     ), fresh AS (
-        SELECT *, last_seq + row_number() OVER (PARTITION BY room_id ORDER BY n) AS seq
+        SELECT *,
+            last_seq + row_number() OVER of_room AS seq,
+            last_no + count(*) FILTER (WHERE kind = 'message' AND thread IS NULL) OVER of_room AS no
         FROM judged j
         WHERE first = n AND old_seq IS NULL AND last_seq IS NOT NULL AND denied = 0
             -- of the drafts that one person has in this batch for a slow room, the first counts, if it is not too soon
@@ -321,17 +421,30 @@ BEGIN
                     WHERE p.room_id = j.room_id AND p.user_id = j.user_id
                 ) IS NOT TRUE
             )
+        WINDOW of_room AS (PARTITION BY room_id ORDER BY n)
     ), written AS (
-        INSERT INTO trichat.events (room_id, seq, kind, user_id, user_name, ts, cid, digest, target, body)
-        SELECT room_id, seq, kind, user_id, name, now, cid, digest, target, body FROM fresh
+        INSERT INTO trichat.events (room_id, seq, kind, user_id, user_name, ts, cid, digest, body, no, thread)
+        SELECT room_id, seq, kind, user_id, name, now, cid, digest, body, no, thread FROM fresh
     ), paced AS (
         INSERT INTO trichat.pace (room_id, user_id, spoke_at)
         SELECT room_id, user_id, now FROM fresh WHERE slow
         ON CONFLICT (room_id, user_id) DO UPDATE SET spoke_at = excluded.spoke_at
     ), moved AS (
-        UPDATE trichat.rooms SET last_seq = f.last
-        FROM (SELECT room_id, max(seq) AS last FROM fresh GROUP BY room_id) f
+        UPDATE trichat.rooms SET last_seq = f.last, last_no = f.no, last_message = coalesce(f.message, last_message)
+        FROM (
+            SELECT room_id, max(seq) AS last, max(no) AS no, max(seq) FILTER (WHERE kind = 'message' AND thread IS NULL) AS message
+            FROM fresh GROUP BY room_id
+        ) f
         WHERE id = f.room_id
+    ), seen AS (
+        -- who says something has read what came before it
+        UPDATE trichat.standings s SET read_seq = f.last, read_no = f.no
+        FROM (
+            SELECT room_id, user_id, max(seq) AS last, max(no) AS no
+            FROM fresh WHERE kind = 'message' AND thread IS NULL AND starts_with(user_id, 'u_')
+            GROUP BY room_id, user_id
+        ) f
+        WHERE s.room_id = f.room_id AND s.user_id = f.user_id AND s.read_seq < f.last
     ), told AS (
         SELECT j.n, coalesce(j.old_seq, f.seq) AS seq,
             CASE

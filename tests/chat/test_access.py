@@ -12,6 +12,7 @@ from tests.chat.guests import Guest, open_chat
 from tests.chat.persons import person
 from tests.nodes import LOOSE
 from tests.people import make_account
+from trichat.chat.conversation_ports import Between
 from trichat.chat.people_ports import Access
 from trichat.core.chance import Chance
 from trichat.core.limits import Limits
@@ -58,9 +59,9 @@ class _SlowCount(MemoryStore):
         super().__init__(limits, chance=Chance())
         self.go_on = trio.Event()
 
-    async def count_messages(self, room_id: RoomId, first: int, last: int) -> int:
+    async def between(self, room_id: RoomId, first: int, last: int, viewer: UserId) -> Between:
         await self.go_on.wait()
-        return await super().count_messages(room_id, first, last)
+        return await super().between(room_id, first, last, viewer)
 
 
 async def test_who_is_removed_within_what_a_replay_skips_is_out(autojump_clock: trio.testing.MockClock) -> None:

@@ -73,7 +73,7 @@ async def test_a_cid_with_other_content_is_refused(store: Store) -> None:
     lobby = await open_room(store)
     first = said(lobby, "hi", cid="a")
     await store.append([first])
-    other_kind = Draft(lobby.id, lobby.name, "edited", first.user_id, first.user, "a", first.body, target=1)
+    other_kind = Draft(lobby.id, lobby.name, "edited", first.user_id, first.user, "a", first.body)
     assert await store.append([said(lobby, "ho", cid="a"), other_kind]) == [CidReused(1), CidReused(1)]
 
 

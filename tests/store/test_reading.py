@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from tests.store.conftest import open_room, said
 from trichat.chat.ports import Store
 from trichat.core.events import Event, RoomRecord
-from trichat.core.names import RoomId
+from trichat.core.names import RoomId, UserId
 
 BODY_BYTES = len('{"text":"12345678"}')
+
+ANN = UserId("g_ann")
 
 
 async def _room_with(store: Store, kinds: str, name: str = "lobby") -> RoomRecord:
@@ -95,9 +97,9 @@ async def test_a_message_that_was_never_changed_has_no_revision(store: Store) ->
 
 async def test_messages_of_a_range_are_counted(store: Store) -> None:
     room = await _room_with(store, "mommo")
-    assert await store.count_messages(room.id, 1, 5) == 3
-    assert await store.count_messages(room.id, 2, 3) == 1
-    assert await store.count_messages(room.id, 6, 9) == 0
+    assert (await store.between(room.id, 1, 5, ANN)).messages == 3
+    assert (await store.between(room.id, 2, 3, ANN)).messages == 1
+    assert (await store.between(room.id, 6, 9, ANN)).messages == 0
 
 
 async def test_tails_are_read_for_each_room_from_its_position(store: Store) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from trichat.chat.conversing import conversing
 from trichat.chat.governing import governing
 from trichat.chat.identity import auth, hello, unidentified
 from trichat.chat.joining import join, join_at_once, leave, resume
@@ -14,6 +15,7 @@ from trichat.chat.session import Session, Waiting
 from trichat.core.commands import (
     AnyCommand,
     Auth,
+    ConversationCommand,
     Events,
     Hello,
     Help,
@@ -67,7 +69,9 @@ def dispatch(session: Session, command: AnyCommand) -> Waiting | None:  # noqa: 
     return None
 
 
-def _others(session: Session, command: PeopleCommand | RoomCommand) -> Waiting | None:
+def _others(session: Session, command: PeopleCommand | RoomCommand | ConversationCommand) -> Waiting | None:
+    if isinstance(command, ConversationCommand):
+        return conversing(session, command)
     if isinstance(command, PeopleCommand):
         return people(session, command)
     return governing(session, command)

@@ -19,6 +19,7 @@ from trichat.chat.room import Room
 from trichat.chat.session import Session
 from trichat.chat.throttle import Throttle
 from trichat.chat.vault_port import Vault
+from trichat.chat.whispers import Whispers
 from trichat.core.chance import Chance
 from trichat.core.codec import encode_event, encode_reply, text_frame
 from trichat.core.events import Event, RoomRecord
@@ -76,6 +77,7 @@ class Hub:
         self.presence = Presence(store, limits, incarnation, node)
         self.pages = Pages(store, limits)
         self.relay = Relay(self)
+        self.whispers = Whispers(self)
         self.committer = Committer(store, limits, lanes, self.announce)
         self._rooms: dict[RoomName, Room] = {}
         self._rooms_by_id: dict[RoomId, Room] = {}

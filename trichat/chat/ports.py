@@ -13,6 +13,7 @@ import trio
 from msgspec import Struct
 
 from trichat.chat.administration_port import Administration
+from trichat.chat.conversation_ports import Acts, Between, CompactPage, Markers, Searching, Threads
 from trichat.chat.people_ports import Accounts, Governance
 from trichat.core.events import Draft, Event, ListedRoom, Outcome, Person, RoomHead, RoomRecord
 from trichat.core.names import Incarnation, RoomId, RoomName, UserId
@@ -87,6 +88,18 @@ class Store(Protocol):
     @property
     def administration(self) -> Administration: ...
 
+    @property
+    def acts(self) -> Acts: ...
+
+    @property
+    def threads(self) -> Threads: ...
+
+    @property
+    def markers(self) -> Markers: ...
+
+    @property
+    def searching(self) -> Searching: ...
+
     async def append(self, drafts: Sequence[Draft]) -> list[Outcome]:
         """Commit the drafts in one transaction, numbered in the order given; one outcome for each.
 
@@ -105,7 +118,10 @@ class Store(Protocol):
         ...
 
     async def read_events(self, room_id: RoomId, *, after: int, limit: int, max_bytes: int) -> EventPage:
-        """Up to `limit` events after the `seq` `after`, ended early by `max_bytes` of bodies, but at least one."""
+        """Up to `limit` events after the `seq` `after`, ended early by `max_bytes` of bodies, but at least one.
+
+        They begin later than at `after` + 1 where what was between is kept no more.
+        """
         ...
 
     async def read_tails(
@@ -118,17 +134,32 @@ class Store(Protocol):
         ...
 
     async def read_messages(
-        self, room_id: RoomId, *, before: int | None, after: int | None, limit: int, max_bytes: int
+        self,
+        room_id: RoomId,
+        *,
+        before: int | None,
+        after: int | None,
+        limit: int,
+        max_bytes: int,
+        viewer: UserId | None = None,
+        thread: int | None = None,
     ) -> MessagePage:
         """With `after`: the first `limit` messages after it. Else the last `limit` before `before` (None: of all).
 
-        In their present state, with `rev`; oldest first. Ended early by `max_bytes` of bodies, at least one:
-        what is left out is what lies farthest from the place asked for, and then there is `more`.
+        Those that are in no thread, or the replies of `thread`. In their present state (`core.present`) as `viewer`
+        sees it, with `rev`; oldest first. Ended early by `max_bytes` of bodies, at least one: what is left out is what
+        lies farthest from the place asked for, and then there is `more`.
         """
         ...
 
-    async def count_messages(self, room_id: RoomId, first: int, last: int) -> int:
-        """How many of the events `first` … `last` are messages."""
+    async def read_compact(
+        self, room_id: RoomId, *, since: int, limit: int, max_bytes: int, viewer: UserId | None = None
+    ) -> CompactPage:
+        """What has become of the events after `since`, as `viewer` sees it; see CompactPage."""
+        ...
+
+    async def between(self, room_id: RoomId, first: int, last: int, viewer: UserId) -> Between:
+        """What lies in the events `first` … `last`, in a time that does not depend on how many those are."""
         ...
 
     async def list_rooms(self, *, after: str, limit: int) -> list[ListedRoom]:

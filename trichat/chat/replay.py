@@ -117,12 +117,13 @@ class Replay:
         if self._begun or last <= self.position:
             self._begun = True
             return False
-        messages = await session.hub.store.count_messages(room.id, self.position + 1, last)
+        assert session.user_id is not None
+        between = await session.hub.store.between(room.id, self.position + 1, last, session.user_id)
         self._begun = True
         if session.may_no_more(self.membership):  # the event that says so may be among those that are skipped
             session.removed(room)
             return True
         if not self.membership.left:
-            session.reply(Gap(room=room.name, from_=self.position + 1, to=last, messages=messages))
+            session.reply(Gap(room=room.name, from_=self.position + 1, to=last, messages=between.messages))
         self.position = last
         return True

@@ -76,6 +76,8 @@ class Edit(Struct, frozen=True, kw_only=True):
     send: Role | UnsetType = UNSET
     history: HistoryRule | UnsetType = UNSET
     guests: bool | UnsetType = UNSET
+    language: str | UnsetType = UNSET
+    retention_days: int | UnsetType = UNSET
 
 
 class Archive(Struct, frozen=True):

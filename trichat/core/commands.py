@@ -8,6 +8,29 @@ from typing import ClassVar, get_args
 from msgspec import UNSET, Struct, UnsetType
 
 from trichat.core.command import Command
+from trichat.core.commands_conversation import (
+    DeleteMessage,
+    EditMessage,
+    Follow,
+    Inbox,
+    Mentions,
+    Notify,
+    Pin,
+    Pins,
+    Presence,
+    React,
+    Reactions,
+    Read,
+    Revisions,
+    Search,
+    Seen,
+    SetPresence,
+    Threads,
+    Typing,
+    Unfollow,
+    Unpin,
+    Unreact,
+)
 from trichat.core.commands_people import (
     Block,
     Blocks,
@@ -111,13 +134,16 @@ class Send(Command, frozen=True, kw_only=True, tag="send"):
 
     room: str
     text: str
+    reply_to: int | UnsetType = UNSET
+    thread: int | UnsetType = UNSET
     cid: str | None = None
 
 
 class History(Command, frozen=True, kw_only=True, tag="history"):
-    """A page of messages in their present state; the latest when no place is given."""
+    """A page of messages in their present state, of a room or a thread; the latest when no place is given."""
 
     room: str
+    thread: int | UnsetType = UNSET
     before: int | UnsetType = UNSET
     after: int | UnsetType = UNSET
     around: int | UnsetType = UNSET
@@ -125,10 +151,11 @@ class History(Command, frozen=True, kw_only=True, tag="history"):
 
 
 class Events(Command, frozen=True, kw_only=True, tag="events"):
-    """A page of the log, as it was written."""
+    """A page of the log, as it was written; or (`compact`) the last state of each message that it touches."""
 
     room: str
     since: int
+    compact: bool = False
     limit: int | UnsetType = UNSET
 
 
@@ -158,7 +185,11 @@ RoomCommand = (
     | KickUser | BanUser | UnbanUser | MuteUser | UnmuteUser | SetUserRole | TransferRoom | Roster | Bans | Report
     | Reports | Resolve | Audit
 )  # fmt: skip
-AnyCommand = TalkCommand | PeopleCommand | RoomCommand
+ConversationCommand = (
+    EditMessage | DeleteMessage | React | Unreact | Pin | Unpin | Revisions | Reactions | Pins | Threads | Follow
+    | Unfollow | Read | Seen | Inbox | Mentions | Notify | Typing | Presence | SetPresence | Search
+)  # fmt: skip
+AnyCommand = TalkCommand | PeopleCommand | RoomCommand | ConversationCommand
 
 
 def _by_name(commands: UnionType) -> dict[str, type[Command]]:

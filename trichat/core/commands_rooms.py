@@ -19,6 +19,8 @@ class Create(Command, frozen=True, kw_only=True, tag="create"):
     send: str = "guest"
     history: str = "all"
     guests: bool | UnsetType = UNSET
+    language: str = "simple"
+    retention_days: int = 0
 
 
 class RoomInfo(Command, frozen=True, kw_only=True, tag="room"):
@@ -38,6 +40,8 @@ class EditRoom(Command, frozen=True, kw_only=True, tag="edit_room"):
     send: str | UnsetType = UNSET
     history: str | UnsetType = UNSET
     guests: bool | UnsetType = UNSET
+    language: str | UnsetType = UNSET
+    retention_days: int | UnsetType = UNSET
     cid: str | None = None
 
 

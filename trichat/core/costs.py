@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from trichat.core import commands as talk
+from trichat.core import commands_conversation as conversation
 from trichat.core import commands_people as people
 from trichat.core import commands_rooms as rooms
 from trichat.core.command import Command
@@ -16,8 +17,16 @@ COSTS: Final[dict[type[Command], float]] = {
     talk.Ping: 0.2, talk.Help: 0.5, talk.Leave: 0.5,
     # committed, and told to the whole room
     talk.Send: 1.0,
+    conversation.EditMessage: 2.0, conversation.DeleteMessage: 1.0, conversation.React: 1.0, conversation.Unreact: 1.0,
+    conversation.Pin: 2.0, conversation.Unpin: 2.0,
+    # one row of one's own, and perhaps a push that may be dropped
+    conversation.Read: 0.5, conversation.Typing: 0.5, conversation.SetPresence: 2.0, conversation.Notify: 2.0,
+    conversation.Follow: 1.0, conversation.Unfollow: 1.0,
     # one statement, and perhaps a page or a replay
     talk.Join: 2.0, talk.Resume: 2.0, talk.Members: 2.0, talk.Rooms: 3.0, talk.History: 3.0, talk.Events: 3.0,
+    conversation.Revisions: 2.0, conversation.Reactions: 2.0, conversation.Pins: 3.0, conversation.Threads: 3.0,
+    conversation.Seen: 2.0, conversation.Inbox: 5.0, conversation.Mentions: 3.0, conversation.Presence: 3.0,
+    conversation.Search: 10.0,
     # who one is; a password takes a tenth of a second of a core
     talk.Hello: 5.0, talk.Auth: 5.0, people.Login: 10.0, people.Register: 20.0, people.Recover: 20.0,
     people.Password: 20.0, people.Totp: 10.0, people.Rename: 10.0, people.Logout: 2.0, people.Revoke: 2.0,

@@ -13,8 +13,8 @@ from trichat.core.standing import RoomRules
 #: The kinds of events, each with the members of its body. All share one numbering, one envelope and `cid`.
 KINDS: Final[dict[str, tuple[str, ...]]] = {
     "message": ("text", "reply_to", "thread", "mentions"),
-    "edited": ("target", "text"),
-    "deleted": ("target",),
+    "edited": ("target", "text", "mentions"),
+    "deleted": ("target", "thread", "reason"),
     "reacted": ("target", "emoji"),
     "unreacted": ("target", "emoji"),
     "pinned": ("target",),
@@ -25,9 +25,10 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
 
 
 class Draft(Struct, frozen=True):
-    """An event that has no number yet.
+    """A message that has no number yet.
 
-    `body` is what is particular to its kind: a compact JSON object of at least one member, as bytes.
+    `body` is what is particular to its kind: a compact JSON object of at least one member, as bytes. `said` is the same
+    as its author said it, where the server has added something; a repeated `cid` must come with the same.
     """
 
     room_id: RoomId
@@ -37,11 +38,18 @@ class Draft(Struct, frozen=True):
     user: str
     cid: str | None
     body: bytes
-    target: int | None = None
+    said: bytes | None = None
+    thread: int | None = None  # `seq` of the message that it is a reply to, in that one's thread
+    mentions: tuple[UserId, ...] = ()  # whom it mentions; EVERYBODY: the room
+
+    @property
+    def special(self) -> bool:
+        """Whether storing it takes more than numbering it: a thread, mentions, a direct room."""
+        return self.thread is not None or bool(self.mentions) or self.room.startswith("@")
 
     def digest(self) -> int:
         """A signed 64-bit fingerprint of the content; a repeated `cid` must come with the same one."""
-        content = b"\0".join((self.kind.encode(), str(self.target or 0).encode(), self.body))
+        content = b"\0".join((self.kind.encode(), b"0", self.said or self.body))
         return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big", signed=True)
 
 
@@ -56,6 +64,13 @@ class Event(Struct, frozen=True):
     cid: str | None
     body: bytes
     rev: int = 0  # `seq` of the last change of a message, 0 when there was none
+    target: int | None = None  # `seq` of the message that the event is about
+    thread: int | None = None
+    no: int = 0  # messages in no thread, up to and with this event; 0 where it was not asked for
+
+
+#: Of a mention, and of an outgoing event: the room, that is every member.
+EVERYBODY: Final = UserId("*")
 
 
 class Committed(Struct, frozen=True):
@@ -105,6 +120,7 @@ class RoomRecord(Struct, frozen=True):
     head: int
     rules: RoomRules = RoomRules()
     guests_restrained: bool = False
+    first: int = 1  # what came before this `seq` is kept no more
 
 
 class RoomHead(Struct, frozen=True):

@@ -48,6 +48,26 @@ class Limits(Struct, frozen=True, kw_only=True):
     passwords_per_account_per_min: float = 5.0  # the same for one account, whoever tries; more: rate_limited
     passwords_per_account: int = 10  # of these at once
 
+    # what is said of messages
+    edit_window_s: float = 86_400.0  # after a message, in which its author may edit it; then forbidden
+    emoji_bytes: int = 64  # of a reaction; more: bad_field
+    emojis: int = 50  # different reactions to one message; more: limit_reached
+    reactions: int = 1_000  # of all people to one message; more: limit_reached
+    pins: int = 100  # pinned messages of a room; more: limit_reached
+    mentions: int = 50  # names that one message mentions; what comes after is text
+    revisions: int = 100  # edits of one message; more: limit_reached
+    seen_members: int = 100  # of a room, up to which it shows who has read how far; more: limit_reached
+    presence: int = 100  # people of a room, up to which it shows each one's presence; more: counts alone
+    typing_s: float = 6.0  # that a `typing` counts, unless it is said again
+    typing_rest_s: float = 1.0  # between two `typing` of one person in a room, and between two pushes to its listeners
+    typing_people: int = 10  # named in one push
+    query_bytes: int = 512  # of a search; more: too_long
+    query_terms: int = 16  # of a search; more: bad_field
+    search_page: int = 50  # found messages of one page
+    search_rooms: int = 200  # that one search looks through, of the rooms that somebody is a member of
+    compact_events: int = 20_000  # that one compacted page looks at
+    outgoing_kept_s: float = 86_400.0  # that what is to be told to the outside waits for who tells it
+
     # people and their rooms
     title_bytes: int = 128  # of a room's title, a display name, a device's name; more: bad_field
     topic_bytes: int = 1_024  # of a room's topic, and of what somebody says about themselves; more: bad_field
@@ -55,6 +75,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     avatar_bytes: int = 512  # of an avatar's address; more: bad_field
     room_members: int = 100_000  # the most that a member limit may say
     slow_s: int = 21_600  # the most that slow mode may say
+    retention_days: int = 36_500  # the most that a room's retention may say
     restraint_s: int = 315_360_000  # the most that a ban, a mute or an invite may last when it ends: ten years
     invite_uses: int = 10_000  # the most that an invite's code may be used
     invites: int = 100  # codes of one room that can be used at a time; more: limit_reached

@@ -22,6 +22,12 @@ _ROLES: Final[dict[str, Role]] = {name: role for role, name in ROLE_NAMES.items(
 _SENDERS: Final = ("guest", "member", "moderator", "admin", "owner")
 _GIVEN: Final = ("member", "moderator", "admin")
 _HISTORIES: Final[dict[str, HistoryRule]] = {rule: rule for rule in get_args(HistoryRule)}
+#: What a room may say of its language: the text search configurations that come with PostgreSQL 14.
+LANGUAGES: Final = (
+    "simple", "arabic", "armenian", "basque", "catalan", "danish", "dutch", "english", "finnish", "french", "german",
+    "greek", "hindi", "hungarian", "indonesian", "irish", "italian", "lithuanian", "nepali", "norwegian", "portuguese",
+    "romanian", "russian", "serbian", "spanish", "swedish", "tamil", "turkish", "yiddish",
+)  # fmt: skip
 _MADE_KINDS: Final[dict[str, RoomKind]] = {"public": "public", "private": "private"}
 
 
@@ -42,6 +48,8 @@ def parse_rules(command: Create, limits: Limits) -> RoomRules:
         send=_ROLES[_one_of(command.send, "send", _SENDERS)],
         history=_HISTORIES[_one_of(command.history, "history", _HISTORIES)],
         guests=guests,
+        language=_one_of(command.language, "language", LANGUAGES),
+        retention_days=parse_number(command.retention_days, "retention_days", 0, limits.retention_days),
     )
 
 
@@ -49,6 +57,7 @@ def parse_edit(command: EditRoom, limits: Limits) -> Edit:
     """What is to be changed of a room's rules."""
     title, topic, limit, slow_s = command.title, command.topic, command.member_limit, command.slow_s
     send, history = command.send, command.history
+    language, retention = command.language, command.retention_days
     return Edit(
         title=UNSET if title is UNSET else parse_line(title, "title", limits.title_bytes),
         topic=UNSET if topic is UNSET else parse_line(topic, "topic", limits.topic_bytes),
@@ -57,6 +66,10 @@ def parse_edit(command: EditRoom, limits: Limits) -> Edit:
         send=UNSET if send is UNSET else _ROLES[_one_of(send, "send", _SENDERS)],
         history=UNSET if history is UNSET else _HISTORIES[_one_of(history, "history", _HISTORIES)],
         guests=command.guests,
+        language=UNSET if language is UNSET else _one_of(language, "language", LANGUAGES),
+        retention_days=UNSET
+        if retention is UNSET
+        else parse_number(retention, "retention_days", 0, limits.retention_days),
     )
 
 

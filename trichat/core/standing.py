@@ -31,8 +31,8 @@ RoomKind = Literal["public", "private", "direct"]
 HistoryRule = Literal["all", "joined"]
 
 Permission = Literal[
-    "read", "send", "report", "roster", "invite", "kick", "ban", "mute", "reports", "edit", "role", "audit",
-    "transfer", "archive", "delete",
+    "read", "send", "react", "report", "roster", "pin", "mention_room", "delete_message", "revisions", "invite", "kick",
+    "ban", "mute", "reports", "edit", "role", "audit", "transfer", "archive", "delete",
 ]  # fmt: skip
 
 #: The least role that each act needs, in every room. What a room's rules say of sending and reading comes on top,
@@ -40,8 +40,13 @@ Permission = Literal[
 PERMISSIONS: Final[dict[Permission, Role]] = {
     "read": Role.GUEST,
     "send": Role.GUEST,
+    "react": Role.GUEST,
     "report": Role.GUEST,
     "roster": Role.MEMBER,
+    "pin": Role.MODERATOR,
+    "mention_room": Role.MODERATOR,
+    "delete_message": Role.MODERATOR,  # of others; one's own anybody
+    "revisions": Role.MODERATOR,  # of others' messages; of one's own anybody
     "invite": Role.MODERATOR,
     "kick": Role.MODERATOR,
     "ban": Role.MODERATOR,
@@ -60,7 +65,8 @@ Scope = Literal["read", "send", "moderate"]
 #: What a bot's key must hold for each act; a key without it gets `forbidden`, whatever the bot's role.
 SCOPE_OF: Final[dict[Permission, Scope]] = {
     "read": "read", "roster": "read",
-    "send": "send", "report": "send",
+    "send": "send", "react": "send", "report": "send", "mention_room": "send",
+    "pin": "moderate", "delete_message": "moderate", "revisions": "moderate",
     "invite": "moderate", "kick": "moderate", "ban": "moderate", "mute": "moderate", "reports": "moderate",
     "edit": "moderate", "role": "moderate", "audit": "moderate", "transfer": "moderate", "archive": "moderate",
     "delete": "moderate",
@@ -79,6 +85,8 @@ class RoomRules(Struct, frozen=True, kw_only=True):
     history: HistoryRule = "all"  # or a member sees what came after they joined, a guest what comes while they listen
     guests: bool = True  # whether who is no account may come in (public rooms only)
     archived: bool = False  # may be read, not written
+    language: str = "simple"  # of what is said, for searching; `core.room_fields.LANGUAGES`
+    retention_days: int = 0  # after which what was said is kept no more; 0: as the server says for all rooms
 
     @property
     def least_sender(self) -> Role:

@@ -36,10 +36,11 @@ from trichat.store.rooms import RECORD, RECORD_COLUMNS, read_record
 
 _INSERT: Final = f"""
     INSERT INTO trichat.rooms (
-        name, epoch, kind, title, topic, member_limit, slow_s, send_role, least_sender, history, guests, archived
+        name, epoch, kind, title, topic, member_limit, slow_s, send_role, least_sender, history, guests, archived,
+        language, retention_days
     ) VALUES (
         %(name)s, %(epoch)s, %(kind)s, %(title)s, %(topic)s, %(member_limit)s, %(slow_s)s, %(send)s, %(least)s,
-        %(history)s, %(guests)s, %(archived)s
+        %(history)s, %(guests)s, %(archived)s, %(language)s, %(retention_days)s
     )
     ON CONFLICT (name) DO NOTHING
     RETURNING {RECORD}, {NOW_MS}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import trio
 
+from trichat.chat.conversation_ports import Between, CompactPage
 from trichat.chat.ports import EventPage, Look, MessagePage, NodeRecord, PresenceChange
 from trichat.core.account_names import skeleton
 from trichat.core.chance import Chance
@@ -28,10 +29,14 @@ from trichat.core.limits import Limits
 from trichat.core.names import Incarnation, RoomId, RoomName, UserId
 from trichat.core.standing import Role, RoomRules, is_account
 from trichat.store.memory_accounts import MemoryAccounts
+from trichat.store.memory_acts import MemoryActs
 from trichat.store.memory_administration import MemoryAdministration
 from trichat.store.memory_governance import MemoryGovernance
+from trichat.store.memory_markers import MemoryMarkers
 from trichat.store.memory_moderation import standing_in
+from trichat.store.memory_search import MemorySearching
 from trichat.store.memory_state import MemoryState, StoredNode, StoredRoom
+from trichat.store.memory_threads import MemoryThreads
 from trichat.store.paging import cut, cut_tails
 
 
@@ -46,6 +51,10 @@ class MemoryStore(MemoryState):
         self.accounts = MemoryAccounts(self)
         self.governance = MemoryGovernance(self)
         self.administration = MemoryAdministration(self)
+        self.acts = MemoryActs(self)
+        self.threads = MemoryThreads(self)
+        self.markers = MemoryMarkers(self)
+        self.searching = MemorySearching(self)
 
     # the log
 
@@ -68,7 +77,13 @@ class MemoryStore(MemoryState):
         seq = len(room.events) + 1
         if draft.cid is not None:
             room.cids[draft.user_id, draft.cid] = (seq, draft.digest())
-        room.events.append(Event(seq, draft.kind, draft.user_id, draft.user, ts, draft.cid, draft.body))
+        counts = draft.kind == "message" and draft.thread is None
+        no = room.last_no + counts
+        event = Event(seq, draft.kind, draft.user_id, draft.user, ts, draft.cid, draft.body, thread=draft.thread, no=no)
+        room.events.append(event)
+        stored = room.standings.get(draft.user_id)
+        if stored is not None and counts:  # who says something has read what came before it
+            stored.read_seq, stored.read_no = seq, no
         if room.rules.slow_s and _paced(room, draft.user_id):
             room.spoke_at[draft.user_id] = ts
         return Committed(seq, ts)
@@ -90,7 +105,15 @@ class MemoryStore(MemoryState):
         return tails
 
     async def read_messages(
-        self, room_id: RoomId, *, before: int | None, after: int | None, limit: int, max_bytes: int
+        self,
+        room_id: RoomId,
+        *,
+        before: int | None,
+        after: int | None,
+        limit: int,
+        max_bytes: int,
+        viewer: UserId | None = None,
+        thread: int | None = None,
     ) -> MessagePage:
         await self.begin()
         found = [event for event in self._events(room_id) if event.kind == "message"]
@@ -102,11 +125,16 @@ class MemoryStore(MemoryState):
         self.end()
         return MessagePage(messages if after is not None else messages[::-1], more=len(messages) < len(found))
 
-    async def count_messages(self, room_id: RoomId, first: int, last: int) -> int:
+    async def read_compact(
+        self, room_id: RoomId, *, since: int, limit: int, max_bytes: int, viewer: UserId | None = None
+    ) -> CompactPage:
+        raise NotImplementedError
+
+    async def between(self, room_id: RoomId, first: int, last: int, viewer: UserId) -> Between:
         await self.begin()
         count = sum(event.kind == "message" for event in self._events(room_id) if first <= event.seq <= last)
         self.end()
-        return count
+        return Between(count, 0, 0)
 
     def _events(self, room_id: RoomId) -> list[Event]:
         room = self.rooms.get(room_id)

@@ -136,7 +136,9 @@ class MemoryGovernance(MemoryModeration):
         return Changed(event, event.seq, repeated=False, standing=standing_in(room, actor.user_id))
 
     def _add_event(self, room: StoredRoom, kind: str, actor: Actor, body: bytes, cid: str | None = None) -> Event:
-        event = Event(len(room.events) + 1, kind, actor.user_id, actor.user, self._state.now, cid, body)
+        event = Event(
+            len(room.events) + 1, kind, actor.user_id, actor.user, self._state.now, cid, body, no=room.last_no
+        )
         room.events.append(event)
         return event
 
@@ -228,8 +230,9 @@ def _state(room: StoredRoom) -> RoomState:
 def _stand(room: StoredRoom, standings: Mapping[UserId, Standing], names: Mapping[UserId, str]) -> None:
     """Keep how these stand to the room; of who stands as nobody does, nothing is kept."""
     for user_id, standing in standings.items():
-        room.standings.pop(user_id, None)
+        before = room.standings.pop(user_id, None)
         if standing != NOBODY:
-            room.standings[user_id] = StoredStanding(names[user_id], standing)
+            stored = room.standings[user_id] = before or StoredStanding(names[user_id], standing)
+            stored.name, stored.standing = names[user_id], standing
         if not is_account(user_id) and (standing.banned_until or standing.muted_until):
             room.guests_restrained = True

@@ -13,6 +13,7 @@ from trichat.chat.ports import NodeRecord, StoreUnavailable
 from trichat.core.account_names import skeleton
 from trichat.core.accounts import Account, AuditEntry, Ended, Key, LoginSession, ProfileFields, Reported
 from trichat.core.chance import Chance
+from trichat.core.conversation import Level, Revision
 from trichat.core.events import Event, RoomRecord
 from trichat.core.limits import Limits
 from trichat.core.names import Epoch, Incarnation, RoomId, RoomName, UserId
@@ -27,6 +28,35 @@ class StoredStanding(Struct):
 
     name: str  # at the time of the change
     standing: Standing
+    read_seq: int = 0
+    read_no: int = 0
+    level: Level = "all"
+    quiet_until: int = 0
+
+
+class StoredThread(Struct):
+    """A row of `trichat.threads`."""
+
+    last_no: int = 0
+    last_seq: int = 0
+
+
+class StoredFollow(Struct):
+    """A row of `trichat.follows`."""
+
+    following: bool = True
+    read_seq: int = 0
+    read_no: int = 0
+
+
+class StoredOutgoing(Struct):
+    """A row of `trichat.outgoing`; `at` in milliseconds since 1970."""
+
+    at: int
+    why: str
+    user_id: UserId
+    room_id: RoomId
+    seq: int
 
 
 class StoredRoom(Struct):
@@ -41,10 +71,26 @@ class StoredRoom(Struct):
     guests_restrained: bool = False
     standings: dict[UserId, StoredStanding] = field(default_factory=dict)
     spoke_at: dict[UserId, int] = field(default_factory=dict)  # in slow mode, ms since 1970
+    edited: dict[int, int] = field(default_factory=dict)  # of a message's seq: when, ms since 1970
+    deleted: set[int] = field(default_factory=set)
+    revisions: dict[int, list[Revision]] = field(default_factory=dict)
+    reactions: dict[int, dict[tuple[str, UserId], str]] = field(default_factory=dict)  # by emoji and person: the name
+    pins: dict[int, int] = field(default_factory=dict)  # of a message's seq: of the event that pinned it
+    threads: dict[int, StoredThread] = field(default_factory=dict)  # by root
+    follows: dict[tuple[int, UserId], StoredFollow] = field(default_factory=dict)  # by root and person
+    mentions: dict[int, tuple[UserId, ...]] = field(default_factory=dict)  # of a message's seq
+    first: int = 1  # events before it are kept no more; their places in `events` stay
 
     @property
     def record(self) -> RoomRecord:
-        return RoomRecord(self.id, self.name, self.epoch, len(self.events), self.rules, self.guests_restrained)
+        return RoomRecord(
+            self.id, self.name, self.epoch, len(self.events), self.rules, self.guests_restrained, self.first
+        )
+
+    @property
+    def last_no(self) -> int:
+        """How many messages there are that are in no thread."""
+        return self.events[-1].no if self.events else 0
 
 
 class StoredName(Struct):
@@ -130,6 +176,7 @@ class MemoryState:
         self.invites: list[StoredInvite] = []
         self.reports: list[StoredReport] = []
         self.audit: list[StoredAudit] = []
+        self.outgoing: list[StoredOutgoing] = []
         self.secrets: dict[int, bytes] = {}
         self.changes = 0  # of what nodes keep in memory
         self.nodes: dict[Incarnation, StoredNode] = {}

@@ -8,6 +8,7 @@ from typing import Final
 
 import trio
 
+from trichat.chat.conversation_ports import Between, CompactPage
 from trichat.chat.ports import (
     EventPage,
     Look,
@@ -24,8 +25,12 @@ from trichat.core.names import Incarnation, RoomId, RoomName, UserId
 from trichat.store import cluster, log, people, rooms, schema, tidying
 from trichat.store.pool import ConnectionPool, Connector
 from trichat.store.postgres_accounts import PostgresAccounts
+from trichat.store.postgres_acts import PostgresActs
 from trichat.store.postgres_administration import PostgresAdministration
 from trichat.store.postgres_governance import PostgresGovernance
+from trichat.store.postgres_markers import PostgresMarkers
+from trichat.store.postgres_search import PostgresSearching
+from trichat.store.postgres_threads import PostgresThreads
 from trichat.store.watchdog import Watchdog
 
 _SECRET_BYTES: Final = 32
@@ -43,6 +48,10 @@ class PostgresStore:
         self.accounts = PostgresAccounts(queries, limits, chance)
         self.governance = PostgresGovernance(queries, limits, chance)
         self.administration = PostgresAdministration(queries, limits, chance)
+        self.acts = PostgresActs(queries, limits)
+        self.threads = PostgresThreads(queries, limits)
+        self.markers = PostgresMarkers(queries, limits)
+        self.searching = PostgresSearching(queries, limits)
 
     async def append(self, drafts: Sequence[Draft]) -> list[Outcome]:
         if not drafts:
@@ -66,14 +75,27 @@ class PostgresStore:
         return await self._queries.call(log.read_tails, positions, limit=limit, max_bytes=max_bytes)
 
     async def read_messages(
-        self, room_id: RoomId, *, before: int | None, after: int | None, limit: int, max_bytes: int
+        self,
+        room_id: RoomId,
+        *,
+        before: int | None,
+        after: int | None,
+        limit: int,
+        max_bytes: int,
+        viewer: UserId | None = None,
+        thread: int | None = None,
     ) -> MessagePage:
         return await self._queries.call(
             log.read_messages, room_id, before=before, after=after, limit=limit, max_bytes=max_bytes
         )
 
-    async def count_messages(self, room_id: RoomId, first: int, last: int) -> int:
-        return await self._queries.call(log.count_messages, room_id, first, last)
+    async def read_compact(
+        self, room_id: RoomId, *, since: int, limit: int, max_bytes: int, viewer: UserId | None = None
+    ) -> CompactPage:
+        raise NotImplementedError
+
+    async def between(self, room_id: RoomId, first: int, last: int, viewer: UserId) -> Between:
+        return Between(await self._queries.call(log.count_messages, room_id, first, last), 0, 0)
 
     async def list_rooms(self, *, after: str, limit: int) -> list[ListedRoom]:
         return await self._queries.call(rooms.list_rooms, after=after, limit=limit, gone_s=self._limits.node_gone_s)

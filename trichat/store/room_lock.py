@@ -138,25 +138,27 @@ def write_standings(
         connection.execute(_KEEP, row)
 
 
-def new_event(seq: int, kind: str, actor: Actor, now: int, body: bytes, *, cid: str | None = None) -> Event:
-    return Event(seq, kind, actor.user_id, actor.user, now, cid, body)
+def new_event(
+    seq: int, kind: str, actor: Actor, now: int, body: bytes, *, cid: str | None = None, target: int | None = None
+) -> Event:
+    return Event(seq, kind, actor.user_id, actor.user, now, cid, body, target=target)
 
 
 _ADD_EVENT: Final = """
-    INSERT INTO trichat.events (room_id, seq, kind, user_id, user_name, ts, cid, digest, body)
-    VALUES (
-        %(room_id)s, %(seq)s, %(kind)s, %(user_id)s, %(user)s,
-        timestamptz 'epoch' + %(ts)s * interval '1 millisecond', %(cid)s, %(digest)s, %(body)s::json
-    )
+    INSERT INTO trichat.events (room_id, seq, kind, user_id, user_name, ts, cid, digest, target, body, no)
+    SELECT
+        id, %(seq)s, %(kind)s, %(user_id)s, %(user)s, timestamptz 'epoch' + %(ts)s * interval '1 millisecond',
+        %(cid)s, %(digest)s, %(target)s, %(body)s::json, last_no
+    FROM trichat.rooms WHERE id = %(room_id)s
 """
 _MOVE_HEAD: Final = "UPDATE trichat.rooms SET last_seq = %s WHERE id = %s"
 
 
 def add_event(connection: Connection, room_id: RoomId, event: Event, digest: int | None = None) -> None:
-    """Store the room's next event and move its head. `digest` is there where the event has a `cid`."""
+    """Store the room's next event, which is no message, and move its head. `digest` is there where a `cid` is."""
     row = {
         "room_id": room_id, "seq": event.seq, "kind": event.kind, "user_id": event.user_id, "user": event.user,
-        "ts": event.ts, "cid": event.cid, "digest": digest, "body": event.body.decode(),
+        "ts": event.ts, "cid": event.cid, "digest": digest, "target": event.target, "body": event.body.decode(),
     }  # fmt: skip
     connection.execute(_ADD_EVENT, row)
     connection.execute(_MOVE_HEAD, (event.seq, room_id))
@@ -166,7 +168,7 @@ _RULES: Final = """
     UPDATE trichat.rooms SET
         title = %(title)s, topic = %(topic)s, member_limit = %(member_limit)s, slow_s = %(slow_s)s,
         send_role = %(send)s, least_sender = %(least)s, history = %(history)s, guests = %(guests)s,
-        archived = %(archived)s
+        archived = %(archived)s, language = %(language)s, retention_days = %(retention_days)s
     WHERE id = %(id)s
 """
 
@@ -176,7 +178,8 @@ def rule_params(rules: RoomRules) -> dict[str, Any]:
     return {
         "kind": rules.kind, "title": rules.title, "topic": rules.topic, "member_limit": rules.member_limit,
         "slow_s": rules.slow_s, "send": rules.send, "least": rules.least_sender, "history": rules.history,
-        "guests": rules.guests, "archived": rules.archived,
+        "guests": rules.guests, "archived": rules.archived, "language": rules.language,
+        "retention_days": rules.retention_days,
     }  # fmt: skip
 
 

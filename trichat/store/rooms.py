@@ -13,21 +13,23 @@ from trichat.store.connection import Connection
 #: The columns of a RoomRecord; `read_record` makes one of them.
 RECORD: Final = """
     rooms.id, rooms.name, rooms.epoch, rooms.last_seq, rooms.kind, rooms.title, rooms.topic, rooms.member_limit,
-    rooms.slow_s, rooms.send_role, rooms.history, rooms.guests, rooms.archived, rooms.guests_restrained
+    rooms.slow_s, rooms.send_role, rooms.history, rooms.guests, rooms.archived, rooms.guests_restrained,
+    rooms.language, rooms.retention_days, rooms.first_seq
 """
-RECORD_COLUMNS: Final = 14
+RECORD_COLUMNS: Final = 17
 
 _FIND: Final = f"SELECT {RECORD} FROM trichat.rooms WHERE name = ANY (%s)"  # noqa: S608 (our own constant)
 
 
 def read_record(row: Sequence[Any]) -> RoomRecord:
     """The room of the columns RECORD."""
-    room_id, name, epoch, head, kind, title, topic, member_limit, slow_s, send, history, guests, archived, some = row
+    room_id, name, epoch, head, kind, title, topic, member_limit, slow_s, send, history, guests, archived, *rest = row
+    guests_restrained, language, retention_days, first = rest
     rules = RoomRules(
         kind=kind, title=title, topic=topic, member_limit=member_limit, slow_s=slow_s, send=Role(send),
-        history=history, guests=guests, archived=archived,
+        history=history, guests=guests, archived=archived, language=language, retention_days=retention_days,
     )  # fmt: skip
-    return RoomRecord(room_id, name, epoch, head, rules, some)
+    return RoomRecord(room_id, name, epoch, head, rules, guests_restrained, first)
 
 
 # in the order of names: two nodes that make the same rooms wait for each other on the unique index

@@ -11,7 +11,7 @@ from trichat.chat.ports import StoreUnavailable, StoreUnusable
 from trichat.store.connection import Connection
 
 #: The version that schema.sql writes into `trichat.meta`.
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 _OLDEST_SERVER: Final = 140_000  # PostgreSQL 14
 _LOCK: Final = int.from_bytes(b"trichat", "big")  # the advisory lock under which the schema is applied
