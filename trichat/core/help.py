@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from trichat.core.help_conversation import HELP_CONVERSATION
 from trichat.core.help_people import HELP_PEOPLE
 from trichat.core.help_rooms import HELP_ROOMS
 from trichat.core.help_text import ID as _ID
@@ -42,7 +43,9 @@ HELP: Final[dict[str, HelpText]] = {
         "Says something in a joined room; acknowledged when it is committed.",
         {
             "room": "a joined room",
-            "text": "1 to limits.text bytes of UTF-8",
+            "text": "1 to limits.text bytes of UTF-8; @name mentions somebody",
+            "reply_to": "optional: the seq of a message that it answers",
+            "thread": "optional: the seq of the message in whose thread it belongs",
             "cid": "optional: your own identifier of this message, so that a repeat counts once",
             "id": _ID,
         },
@@ -52,6 +55,7 @@ HELP: Final[dict[str, HelpText]] = {
         "A page of messages, oldest first; the latest when no place is given.",
         {
             "room": "the room",
+            "thread": "optional: the seq of a message, for the replies in its thread",
             "before": "optional: messages before this seq",
             "after": "optional: messages after this seq",
             "around": "optional: messages on both sides of this seq",
@@ -62,7 +66,13 @@ HELP: Final[dict[str, HelpText]] = {
     ),
     "events": HelpText(
         "A page of the room's log.",
-        {"room": "the room", "since": "events after this seq", "limit": "optional: 1 to limits.page", "id": _ID},
+        {
+            "room": "the room",
+            "since": "events after this seq",
+            "compact": "optional: true for the last state of each message that they touch",
+            "limit": "optional: 1 to limits.page",
+            "id": _ID,
+        },
         '{"type":"events","room":"lobby","since":0}',
     ),
     "rooms": HelpText(
@@ -82,4 +92,5 @@ HELP: Final[dict[str, HelpText]] = {
     ),
     **HELP_PEOPLE,
     **HELP_ROOMS,
+    **HELP_CONVERSATION,
 }

@@ -18,6 +18,8 @@ _SLOW_S = "optional: seconds between two messages of one person below moderator;
 _SEND = "optional: the least role that may send: guest, member, moderator, admin or owner"
 _HISTORY = "optional: all, or joined: a member sees what came after they joined"
 _GUESTS = "optional: whether guests may come in; public rooms only"
+_LANGUAGE = "optional: of what is said, for searching: english, german, …; simple when it is none or several"
+_RETENTION = "optional: days after which what was said is kept no more; 0: as the server says"
 _AFTER_NAME = "optional: names after this one"
 _LIMIT = "optional: 1 to 100"
 
@@ -34,6 +36,8 @@ HELP_ROOMS: Final[dict[str, HelpText]] = {
             "send": _SEND,
             "history": _HISTORY,
             "guests": _GUESTS,
+            "language": _LANGUAGE,
+            "retention_days": _RETENTION,
             "id": ID,
         },
         '{"type":"create","room":"garden","title":"The garden"}',
@@ -52,6 +56,8 @@ HELP_ROOMS: Final[dict[str, HelpText]] = {
             "send": _SEND,
             "history": _HISTORY,
             "guests": _GUESTS,
+            "language": _LANGUAGE,
+            "retention_days": _RETENTION,
             "cid": _CID,
             "id": ID,
         },
