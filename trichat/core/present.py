@@ -56,5 +56,10 @@ def decode_counts(counted: str | None) -> list[ReactionCount]:
     return [] if counted is None else [ReactionCount(*one) for one in _decode_counts(counted)]
 
 
-#: The body of a message that was deleted, in the log too.
+#: The body of a message that was deleted, in the log too; `tombstone` makes the one of a reply.
 TOMBSTONE = b'{"deleted":true}'
+
+
+def tombstone(thread: int | None) -> bytes:
+    """The body of a deleted message. It still says of which thread it was: who replays the log counts the replies."""
+    return TOMBSTONE if thread is None else b'{"deleted":true,"thread":%d}' % thread
