@@ -81,6 +81,53 @@ CREATE INDEX events_target ON trichat.events (room_id, target, seq) WHERE target
 CREATE INDEX events_rev ON trichat.events (room_id, rev) WHERE rev IS NOT NULL;
 CREATE INDEX events_deleted ON trichat.events (room_id, thread, seq) WHERE deleted;
 
+-- `no` of the event `place`, or as it is there when that event is kept no more, or not there yet.
+CREATE FUNCTION trichat.number_at(room bigint, place bigint) RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT CASE
+        WHEN place >= last_seq THEN last_no
+        WHEN place < first_seq THEN first_no
+        ELSE (SELECT no FROM trichat.events WHERE room_id = room AND seq = place)
+    END
+    FROM trichat.rooms WHERE id = room
+$$;
+
+-- `seq` of each message in no thread, from the number `first` to `last`, as far as there are. They are looked for by
+-- halving, on the primary key: what lies between them costs next to nothing, however much it is. An index on messages
+-- would do the same, at the cost of an entry for each.
+CREATE FUNCTION trichat.main_line(room bigint, first bigint, last bigint) RETURNS SETOF bigint
+LANGUAGE plpgsql STABLE ROWS 50 SET enable_seqscan = off AS $$
+DECLARE
+    low bigint;  -- before the one looked for
+    high bigint;  -- it, or after it
+    top bigint;
+    step bigint;
+    middle bigint;
+    number_there bigint;
+BEGIN
+    SELECT first_seq - 1, last_seq, greatest(main_line.first, first_no + 1), least(main_line.last, last_no)
+    INTO low, top, first, last
+    FROM trichat.rooms WHERE id = room;
+    FOR number IN first .. last LOOP
+        step := 1;
+        LOOP
+            high := least(low + step, top);
+            EXIT WHEN high = top;
+            SELECT no INTO number_there FROM trichat.events WHERE room_id = room AND seq = high;
+            EXIT WHEN number_there >= number;
+            low := high;
+            step := 4 * step;
+        END LOOP;
+        WHILE high - low > 1 LOOP
+            middle := (low + high) / 2;
+            SELECT no INTO number_there FROM trichat.events WHERE room_id = room AND seq = middle;
+            IF number_there >= number THEN high := middle; ELSE low := middle; END IF;
+        END LOOP;
+        RETURN NEXT high;
+        low := high;
+    END LOOP;
+END
+$$;
+
 -- The old texts of messages that were edited: `rev` is the `seq` of the event that brought the text.
 CREATE TABLE trichat.revisions (
     room_id bigint NOT NULL,
@@ -136,6 +183,7 @@ CREATE TABLE trichat.mentions (
     PRIMARY KEY (user_id, room_id, seq)
 );
 CREATE INDEX mentions_message ON trichat.mentions (room_id, seq);
+CREATE INDEX mentions_at ON trichat.mentions (user_id, room_id, at, seq);
 
 -- What is to be told to the outside, such as pushes to people who are away: written in the transaction of what it
 -- tells of, taken by who delivers it, removed after a day.
@@ -180,6 +228,8 @@ CREATE TABLE trichat.users (
     subject text,
     recovery_hash bytea UNIQUE,
     recovery_until timestamptz,
+    hidden boolean NOT NULL DEFAULT false,  -- for others never online, nor seen
+    last_seen_at timestamptz,  -- when a device of theirs went last
     UNIQUE (issuer, subject)
 );
 CREATE INDEX users_name ON trichat.users (name);
@@ -312,7 +362,7 @@ CREATE TABLE trichat.secrets (
     created_at timestamptz NOT NULL DEFAULT now()
 );
 
--- Who is there. Both tables are unlogged, and so lost together when PostgreSQL crashes or fails over: a node that
+-- Who is there. All three tables are unlogged, and so lost together when PostgreSQL crashes or fails over: a node that
 -- finds itself forgotten says everybody again. If only the presence were lost, nobody would notice.
 CREATE UNLOGGED TABLE trichat.nodes (
     incarnation bigint PRIMARY KEY,
@@ -328,6 +378,15 @@ CREATE UNLOGGED TABLE trichat.presence (
     PRIMARY KEY (room_id, user_id, incarnation)
 );
 CREATE INDEX presence_incarnation ON trichat.presence (incarnation);
+-- The devices of accounts that are connected to a node, in whatever room; of guests those who are away.
+CREATE UNLOGGED TABLE trichat.devices (
+    incarnation bigint NOT NULL,
+    user_id text COLLATE "C" NOT NULL,
+    device text COLLATE "C" NOT NULL,  -- a login's id, or what has no login: guest, bot, unknown
+    away boolean NOT NULL,
+    PRIMARY KEY (incarnation, user_id, device)
+);
+CREATE INDEX devices_user ON trichat.devices (user_id);
 
 -- Numbers and stores a batch of drafts, in the order given; the calling statement is the whole transaction.
 --
