@@ -78,6 +78,7 @@ CREATE UNIQUE INDEX events_cid ON trichat.events (room_id, user_id, cid) WHERE c
 -- those that few events are in, so that a plain message costs no entry
 CREATE INDEX events_thread ON trichat.events (room_id, thread, seq) WHERE thread IS NOT NULL;
 CREATE INDEX events_target ON trichat.events (room_id, target, seq) WHERE target IS NOT NULL;
+CREATE INDEX events_edited ON trichat.events (room_id, target, seq) WHERE kind = 'edited';
 CREATE INDEX events_rev ON trichat.events (room_id, rev) WHERE rev IS NOT NULL;
 CREATE INDEX events_deleted ON trichat.events (room_id, thread, seq) WHERE deleted;
 
