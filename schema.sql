@@ -199,6 +199,60 @@ CREATE TABLE trichat.outgoing (
 CREATE INDEX outgoing_at ON trichat.outgoing (at);
 CREATE INDEX outgoing_room ON trichat.outgoing (room_id);
 
+-- What searches look through: for each message that is in the index (see `indexed`) and not deleted the lexemes of its
+-- text, and beside them, as lexemes that no text can make, its room (#12), its author (@u_…) and what it has (:link): so
+-- that one look into one index finds what fits, however large the room. Filled in the background; sends write nothing.
+CREATE TABLE trichat.search (
+    room_id bigint NOT NULL,
+    seq bigint NOT NULL,
+    ts timestamptz NOT NULL,
+    vector tsvector NOT NULL,
+    PRIMARY KEY (room_id, seq)
+);
+CREATE INDEX search_room ON trichat.search (room_id, ts, seq);
+CREATE INDEX search_ts ON trichat.search (ts, room_id, seq);
+CREATE INDEX search_vector ON trichat.search USING gin (vector) WITH (fastupdate = off);
+
+-- Up to which `seq` a room's messages are in the index, by which language. Whoever indexes a room locks its row here.
+CREATE TABLE trichat.indexed (
+    room_id bigint PRIMARY KEY,
+    seq bigint NOT NULL,
+    language text NOT NULL
+);
+
+-- A text as it is searched: one spelling, lower case in all alphabets (which the database's own collation may not know),
+-- and no typographic marks, which the parser takes for letters there.
+DO $$
+DECLARE
+    known text := (
+        SELECT collname FROM pg_catalog.pg_collation
+        WHERE collname IN ('pg_c_utf8', 'und-x-icu') AND collnamespace = 'pg_catalog'::regnamespace
+        ORDER BY collname LIMIT 1
+    );
+BEGIN
+    EXECUTE format($f$
+        CREATE FUNCTION trichat.folded(said text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $b$
+            SELECT lower(normalize(
+                translate(said, '’‘“”„«»‹›…–—·•¿¡、。，！？：；（）「」', '''''' || repeat(' ', 25)), NFC
+            ) COLLATE pg_catalog.%I)
+        $b$
+    $f$, coalesce(known, 'default'));
+END
+$$;
+
+-- Of a message's row what `search.vector` holds.
+CREATE FUNCTION trichat.search_vector(language text, e trichat.events) RETURNS tsvector LANGUAGE sql STABLE AS $$
+    SELECT to_tsvector(('pg_catalog.' || language)::regconfig, coalesce(trichat.folded(e.body ->> 'text'), ''))
+        || array_to_tsvector(array_remove(ARRAY[
+            '#' || e.room_id,
+            '@' || e.user_id,
+            CASE WHEN e.body ->> 'text' ~* 'https?://' THEN ':link' END,
+            CASE WHEN e.body ->> 'mentions' IS NOT NULL THEN ':mention' END,
+            CASE WHEN e.thread IS NOT NULL OR e.body ->> 'reply_to' IS NOT NULL THEN ':reply' END,
+            CASE WHEN e.edited IS NOT NULL THEN ':edit' END
+        ], NULL))
+$$;
+
 -- Who holds a name, guest or account. `name_key` is what names have in common that look alike.
 CREATE TABLE trichat.names (
     name_key text COLLATE "C" PRIMARY KEY,

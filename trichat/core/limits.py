@@ -58,6 +58,9 @@ class Limits(Struct, frozen=True, kw_only=True):
     revisions: int = 100  # edits of one message; more: limit_reached
     seen_members: int = 100  # of a room, up to which it shows who has read how far; more: limit_reached
     presence: int = 100  # people of a room, up to which it shows each one's presence; more: counts alone
+    presence_rest_s: float = 1.0  # between two looks at a room's presence, for all at a node who want to know it
+    presence_look_s: float = 10.0  # between looks when nothing was heard
+    presence_look_fast_s: float = 2.0  # the same while a node is degraded
     typing_s: float = 6.0  # that a `typing` counts, unless it is said again
     typing_rest_s: float = 1.0  # between two `typing` of one person in a room, and between two pushes to its listeners
     typing_people: int = 10  # named in one push
@@ -65,6 +68,12 @@ class Limits(Struct, frozen=True, kw_only=True):
     query_terms: int = 16  # of a search; more: bad_field
     search_page: int = 50  # found messages of one page
     search_rooms: int = 200  # that one search looks through, of the rooms that somebody is a member of
+    search_tail: int = 2_000  # events that are not in the index yet, which one search looks through; more: unavailable
+    search_scan: int = 5_000  # of the newest entries of the index, which a search looks through before it asks it
+    search_s: float = 1.2  # for one search; then limit_reached, with a word on how to narrow it down
+    snippet_chars: int = 160  # of what is shown of a found text
+    index_portion: int = 1_000  # events that one step of the index takes; rooms that it looks at, too
+    index_rest_s: float = 1.0  # between looks at what is to be put in the index
     compact_events: int = 20_000  # that one compacted page looks at
     outgoing_kept_s: float = 86_400.0  # that what is to be told to the outside waits for who tells it
 
@@ -110,6 +119,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     commit_batch: int = 1_000  # drafts in one transaction
     commit_batch_bytes: int = 1_048_576  # bytes of bodies in one transaction
     publish_queue: int = 10_000  # batches waiting for Redis; full: dropped, the node is degraded
+    whisper_queue: int = 1_000  # typing and the like waiting for Redis; full, or as many batches wait: dropped
     news_queue: int = 10_000  # things heard through Redis, waiting for the relay; full: rooms are read from the store
     password_threads: int = 2  # passwords hashed at a time on one node
     password_queue: int = 200  # passwords waiting to be hashed on one node; full: unavailable
