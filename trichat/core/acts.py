@@ -25,9 +25,11 @@ class Rewrite(Struct, frozen=True):
 
 
 class Remove(Struct, frozen=True):
-    """Take a message back; a tombstone stays."""
+    """Take a message back; a tombstone stays. `own`, `others`: whose messages the asker's key is for."""
 
     reason: str = ""
+    own: bool = True
+    others: bool = True
 
 
 class Respond(Struct, frozen=True):
@@ -53,9 +55,13 @@ ACT_KINDS: Final[tuple[ActKind, ...]] = ("edited", "deleted", "reacted", "unreac
 def act_fingerprint(act: Act, seq: int) -> int:
     """A signed 64-bit fingerprint of what was asked for; who repeats a `cid` must ask for the same.
 
-    Whom a text mentions is found by the server, and may have changed by then: it does not count.
+    What the server adds may be another thing by then, and does not count: whom a text mentions, what a key is for.
     """
-    asked = [act.text] if isinstance(act, Rewrite) else act
+    asked: object = act
+    if isinstance(act, Rewrite):
+        asked = [act.text]
+    elif isinstance(act, Remove):
+        asked = [act.reason]
     content = quote([type(act).__name__, seq, asked])
     return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big", signed=True)
 
@@ -72,6 +78,8 @@ class Message(Struct, frozen=True):
     user_id: UserId
     ts: int
     text: str
+    user: str = ""  # the author's name at that time
+    thread: int | None = None  # the message that its thread hangs on
     deleted: bool = False
     pinned: bool = False
     mine: bool = False
@@ -80,6 +88,17 @@ class Message(Struct, frozen=True):
     reactions: int = 0
     pins: int = 0
     edits: int = 0
+
+
+def reaction_key(emoji: str, user_id: str) -> str:
+    """The place of a reaction in the list of a message's."""
+    return f"{emoji}/{user_id}"
+
+
+def parse_reaction_key(key: str) -> tuple[str, str]:
+    """The emoji and the person of a key, neither of which holds a slash; of the beginning both are empty."""
+    emoji, _, user_id = key.partition("/")
+    return emoji, user_id
 
 
 class ActVerdict(Struct, frozen=True):

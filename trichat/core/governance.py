@@ -87,7 +87,8 @@ def permit(rules: RoomRules, actor: Actor, standing: Standing, permission: Permi
         case.refuse_banned()
         return
     case.demand(permission)
-    if permission == "report" and not actor.admin and not standing.may_read(rules, now, account=actor.is_account):
+    reads = standing.may_read(rules, now, account=actor.is_account)
+    if permission in ("read", "report") and not reads and case.role is not Role.OWNER:
         raise needs_role(Role.MEMBER)
 
 

@@ -104,6 +104,16 @@ def parse_cid(cid: str | None, limits: Limits) -> str | None:
     return cid
 
 
+def parse_text(text: str, limits: Limits) -> str:
+    """What a message is to say."""
+    if not text:
+        raise Refusal("bad_field", "text is empty", field="text")
+    # a character has at most four bytes: most texts need not be encoded to be counted
+    if len(text) * 4 > limits.text and len(text.encode()) > limits.text:
+        raise Refusal("too_long", f"text is at most {limits.text} bytes of UTF-8; send it in parts", field="text")
+    return text
+
+
 def parse_limit(asked: int | UnsetType, most: int, default: int | None = None) -> int:
     """How many entries a page is to have: as asked, at most `most`; unasked `default`, or as many as it may have."""
     if asked is UNSET:
