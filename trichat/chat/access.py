@@ -15,6 +15,7 @@ from trichat.chat.people_ports import Access
 from trichat.chat.room import Room
 from trichat.chat.scopes import demand_scope
 from trichat.chat.session import Session
+from trichat.core.conversation import Marker
 from trichat.core.errors import Refusal
 from trichat.core.governance import Enter, no_such_room
 from trichat.core.names import RoomName, is_given
@@ -22,7 +23,8 @@ from trichat.core.standing import FOREVER, ROLE_NAMES, Standing, is_account
 
 
 class Admission(Struct, frozen=True):
-    """That somebody may listen: as of which `seq`, from which `seq` on they may see the log, and (accounts) as what.
+    """That somebody may listen: as of which `seq`, from which `seq` on they may see the log, and (accounts) as what,
+    and how far they have read it, as of that `seq`.
 
     Whoever enters does so at a position that is not after `as_of`, or in one step with `admit`: so that everything
     that may remove them lies before them, to be met by their replay or their room.
@@ -31,6 +33,7 @@ class Admission(Struct, frozen=True):
     as_of: int
     first: int
     role: str | None
+    marker: Marker | None = None
 
 
 def missing(name: RoomName) -> Refusal:
@@ -60,14 +63,15 @@ async def admit(session: Session, name: RoomName) -> tuple[Room, Admission]:
                 return room, admission
         access = await demand_access(session, name)
         room = await _room_of(session, access)
-        standing, as_of = access.standing, access.record.head
+        standing, as_of, marker = access.standing, access.record.head, access.marker
         if session.account is not None and standing.role is None:
             changed = await hub.store.governance.change(room.id, session.actor, Enter(), address=session.address)
-            if changed.event is not None:
-                hub.announce_event(room.id, room.name, changed.event)
-            standing, as_of = changed.standing, changed.seq
+            if changed.event is None:
+                continue  # they came in by another connection at this moment
+            hub.announce_event(room.id, room.name, changed.event)
+            standing, as_of, marker = changed.standing, changed.seq, Marker(changed.standing.since, unread=0)
         if not _removed_since(session, room, as_of):
-            return room, _admission(access, standing, as_of)
+            return room, _admission(access, standing, as_of, marker)
 
 
 async def admit_again(session: Session, names: Iterable[RoomName]) -> dict[RoomName, tuple[Room, Admission] | Refusal]:
@@ -116,7 +120,7 @@ async def _enter_again(session: Session, access: Access) -> tuple[Room, Admissio
     room = await _room_of(session, access)
     if _removed_since(session, room, access.record.head):
         return await admit_again_one(session, room.name)
-    return room, _admission(access, access.standing, access.record.head)
+    return room, _admission(access, access.standing, access.record.head, access.marker)
 
 
 async def demand_access(session: Session, name: RoomName) -> Access:
@@ -148,6 +152,6 @@ def _removed_since(session: Session, room: Room, as_of: int) -> bool:
     return room.removals.since(session.user_id, as_of)
 
 
-def _admission(access: Access, standing: Standing, as_of: int) -> Admission:
+def _admission(access: Access, standing: Standing, as_of: int, marker: Marker | None) -> Admission:
     role = ROLE_NAMES[standing.role_at(access.now)] if standing.role is not None else None
-    return Admission(as_of, standing.first_readable(access.record.rules), role)
+    return Admission(as_of, standing.first_readable(access.record.rules), role, marker)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, UnsetType, structs
 
 from trichat.chat.access import Admission, admit, admit_again, admit_again_one, admit_at_once
 from trichat.chat.membership import Membership
@@ -14,6 +14,7 @@ from trichat.chat.replay import Replay, Tally
 from trichat.chat.room import Room
 from trichat.chat.session import Session, Waiting
 from trichat.core.commands import Join, Leave, Position, Resume
+from trichat.core.conversation import Marker
 from trichat.core.errors import CommandId, Refusal
 from trichat.core.governance import Quit
 from trichat.core.names import RoomName, parse_room_name
@@ -140,9 +141,10 @@ def _enter(
     position = max(asked, room.delivered if admission.first == FOREVER else admission.first - 1)
     # a position that this node has just caught up with may not be delivered yet
     head = max(room.delivered, position)
-    session.reply(
-        Joined(id=command_id, room=room.name, epoch=room.epoch, seq=head, members=members, role=admission.role or UNSET)
+    joined = Joined(
+        id=command_id, room=room.name, epoch=room.epoch, seq=head, members=members, role=admission.role or UNSET
     )
+    session.reply(joined if admission.marker is None else _with_marker(joined, admission.marker))
     if since is not UNSET and position > since:
         session.reply(Gap(room=room.name, from_=since + 1, to=position, messages=0, hidden=True))
     if tally is not None:
@@ -150,6 +152,10 @@ def _enter(
         session.start_replay(Replay(membership, position, tally))
     elif not room.attach(session, position):
         session.start_replay(Replay(membership, position))
+
+
+def _with_marker(joined: Joined, marker: Marker) -> Joined:
+    return structs.replace(joined, read=marker.seq, unread=marker.unread, mentions=marker.mentions)
 
 
 def _already_joined(session: Session, name: RoomName, command: Join) -> None:

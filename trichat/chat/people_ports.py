@@ -27,6 +27,7 @@ from trichat.core.accounts import (
     Reported,
     Restrained,
 )
+from trichat.core.conversation import Marker
 from trichat.core.events import Person, RoomRecord
 from trichat.core.governance import Change, Changed
 from trichat.core.names import RoomId, RoomName, UserId
@@ -43,11 +44,15 @@ class NewLogin(Struct, frozen=True, kw_only=True):
 
 
 class Access(Struct, frozen=True):
-    """A room and how somebody stands to it, read in one statement: as of `record.head`, at `now`."""
+    """A room and how somebody stands to it, read in one statement: as of `record.head`, at `now`.
+
+    `marker`: of a member, how far they have read the room.
+    """
 
     record: RoomRecord
     standing: Standing
     now: int
+    marker: Marker | None = None
 
 
 class Accounts(Protocol):

@@ -58,6 +58,9 @@ class Joined(Reply, frozen=True, kw_only=True, tag="joined"):
     seq: int
     members: int
     role: str | UnsetType = UNSET
+    read: int | UnsetType = UNSET
+    unread: int | UnsetType = UNSET
+    mentions: int | UnsetType = UNSET
 
 
 class Left(Reply, frozen=True, kw_only=True, tag="left"):
@@ -76,11 +79,20 @@ class Ack(Reply, frozen=True, kw_only=True, tag="ack"):
 
 
 class Gap(Reply, frozen=True, kw_only=True, tag="gap", rename={"from_": "from"}):
+    """In the place of events: too many to be replayed, `hidden` from who asks, or `expired`, kept no more.
+
+    `messages` counts those in no thread, `mentions` those that mention the account that asks, and `first_unread` is
+    the first that it has not read (0, left out: none). Of what is hidden or expired nothing is told.
+    """
+
     room: str
     from_: int
     to: int
     messages: int
+    mentions: int = 0
+    first_unread: int = 0
     hidden: bool = False
+    expired: bool = False
 
 
 class HistoryPage(Reply, frozen=True, kw_only=True, tag="history"):
@@ -92,8 +104,16 @@ class HistoryPage(Reply, frozen=True, kw_only=True, tag="history"):
 
 
 class EventsPage(Reply, frozen=True, kw_only=True, tag="events"):
+    """A page of the log; `first` where what came before it is kept no more, or hidden, and was asked for.
+
+    With `compact` what has become of the events up to `to`: messages in their present state, as `history` has them.
+    """
+
     room: str
+    compact: bool = False
+    first: int | UnsetType = UNSET
     events: list[Raw]
+    to: int | UnsetType = UNSET
     more: bool
 
 

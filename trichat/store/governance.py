@@ -42,9 +42,10 @@ from trichat.store.room_lock import (
     write_standings,
 )
 from trichat.store.rooms import RECORD, RECORD_COLUMNS, read_record
+from trichat.store.unread import MARKER_COLUMNS, MARKER_OF_MEMBER, read_marker
 
 _ACCESS: Final = f"""
-    SELECT {RECORD}, {NOW_MS}, standings.room_id IS NOT NULL, {STANDING}
+    SELECT {RECORD}, {NOW_MS}, standings.room_id IS NOT NULL, {STANDING}, {MARKER_OF_MEMBER}
     FROM trichat.rooms LEFT JOIN trichat.standings ON room_id = rooms.id AND user_id = %s
 """  # noqa: S608 (our own constants)
 _ACCESS_BY_NAME: Final = f"{_ACCESS} WHERE rooms.name = %s"
@@ -73,8 +74,13 @@ def _access(row: tuple[Any, ...] | None) -> Access | None:
 
 
 def _access_of(row: tuple[Any, ...]) -> Access:
-    now, stands, *standing = row[RECORD_COLUMNS:]
-    return Access(read_record(row[:RECORD_COLUMNS]), read_standing(standing) if stands else NOBODY, now)
+    now, stands, *standing = row[RECORD_COLUMNS:-MARKER_COLUMNS]
+    return Access(
+        read_record(row[:RECORD_COLUMNS]),
+        read_standing(standing) if stands else NOBODY,
+        now,
+        read_marker(row[-MARKER_COLUMNS:]),
+    )
 
 
 def may_read(connection: Connection, room_id: RoomId, actor: Actor, permission: Permission) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from trichat.chat.people_ports import Access
+from trichat.core.conversation import Marker
 from trichat.core.events import Person
 from trichat.core.governance import (
     DIRECT_RULES,
@@ -19,6 +20,7 @@ from trichat.core.judging import member_body
 from trichat.core.names import Epoch, RoomId, RoomName
 from trichat.core.standing import Actor, Role, RoomRules, Standing
 from trichat.store.connection import Connection
+from trichat.store.governance import access_by_id
 from trichat.store.room_lock import (
     NOW_MS,
     From,
@@ -76,7 +78,7 @@ def create(
         add_event(connection, room.id, new_event(2, "member", maker, room.now, joined))
         write_standings(connection, room.id, {maker.user_id: standing}, {maker.user_id: maker.user})
         add_audit(connection, by, "create", room.id, name)
-    return Access(room.record_at(2), standing, room.now)
+    return Access(room.record_at(2), standing, room.now, Marker(standing.since, unread=0))
 
 
 def _insert(connection: Connection, name: RoomName, epoch: Epoch, rules: RoomRules) -> LockedRoom | None:
@@ -92,7 +94,10 @@ def open_direct(
     check_direct(one, other)
     with governing(connection, patience_ms):
         room = _direct_room(connection, name, epoch, one, most)
-        return _let_both_in(connection, room, one, other)
+        _let_both_in(connection, room, one, other)
+        opened = access_by_id(connection, room.id, one.user_id)
+    assert opened is not None
+    return opened
 
 
 def _direct_room(connection: Connection, name: RoomName, epoch: Epoch, one: Actor, most: int) -> LockedRoom:
@@ -115,7 +120,7 @@ def _find(connection: Connection, name: RoomName) -> RoomId | None:
     return None if row is None else RoomId(row[0])
 
 
-def _let_both_in(connection: Connection, room: LockedRoom, one: Actor, other: Person) -> Access:
+def _let_both_in(connection: Connection, room: LockedRoom, one: Actor, other: Person) -> None:
     head = room.record.head
     people = [Person(one.user, one.user_id), other]
     standings = standings_of(connection, room.id, [person.user_id for person in people])
@@ -125,5 +130,3 @@ def _let_both_in(connection: Connection, room: LockedRoom, one: Actor, other: Pe
             head += 1
             add_event(connection, room.id, new_event(head, verdict.kind, one, room.now, verdict.body))
             write_standings(connection, room.id, verdict.standings, {person.user_id: person.user})
-            standings |= verdict.standings
-    return Access(room.record_at(head), standings[one.user_id], room.now)

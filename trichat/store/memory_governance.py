@@ -26,6 +26,7 @@ from trichat.core.judging import member_body
 from trichat.core.names import RoomId, RoomName, UserId
 from trichat.core.standing import NOBODY, Actor, Role, RoomRules, Standing, is_account
 from trichat.store.invites import BEGINNING_CHARS, code_hash
+from trichat.store.memory_markers import marker_in
 from trichat.store.memory_moderation import MemoryModeration, standing_in
 from trichat.store.memory_state import StoredInvite, StoredRoom, StoredStanding
 
@@ -52,7 +53,9 @@ class MemoryGovernance(MemoryModeration):
         return found
 
     def _access(self, room: StoredRoom | None, user_id: UserId) -> Access | None:
-        return None if room is None else Access(room.record, standing_in(room, user_id), self._state.now)
+        if room is None:
+            return None
+        return Access(room.record, standing_in(room, user_id), self._state.now, marker_in(room, user_id))
 
     # making
 
@@ -70,7 +73,7 @@ class MemoryGovernance(MemoryModeration):
         _stand(room, {maker.user_id: Standing(role=Role.OWNER, since=2)}, {maker.user_id: maker.user})
         self._audit(maker, "create", room.id, name, address=address)
         self._state.end()
-        return Access(room.record, standing_in(room, maker.user_id), self._state.now)
+        return Access(room.record, standing_in(room, maker.user_id), self._state.now, marker_in(room, maker.user_id))
 
     async def open_direct(self, name: RoomName, one: Actor, other: Person) -> Access:
         check_direct(one, other)
@@ -84,7 +87,7 @@ class MemoryGovernance(MemoryModeration):
                 self._add_event(room, verdict.kind, one, verdict.body)
                 _stand(room, verdict.standings, {person.user_id: person.user})
         self._state.end()
-        return Access(room.record, standing_in(room, one.user_id), self._state.now)
+        return Access(room.record, standing_in(room, one.user_id), self._state.now, marker_in(room, one.user_id))
 
     def _make_direct(self, name: RoomName, one: Actor) -> StoredRoom:
         most = self._state.limits.direct_rooms
@@ -232,7 +235,9 @@ def _stand(room: StoredRoom, standings: Mapping[UserId, Standing], names: Mappin
     for user_id, standing in standings.items():
         before = room.standings.pop(user_id, None)
         if standing != NOBODY:
-            stored = room.standings[user_id] = before or StoredStanding(names[user_id], standing)
+            stored = room.standings[user_id] = before or StoredStanding(names[user_id], NOBODY)
+            if stored.standing.since != standing.since:  # who becomes a member has nothing unread
+                stored.read_seq, stored.read_no = standing.since, room.last_no if standing.since else 0
             stored.name, stored.standing = names[user_id], standing
         if not is_account(user_id) and (standing.banned_until or standing.muted_until):
             room.guests_restrained = True

@@ -112,12 +112,20 @@ def standing_of(connection: Connection, room_id: RoomId, user_id: UserId) -> Sta
     return standings_of(connection, room_id, [user_id])[user_id]
 
 
+# who becomes a member has nothing unread: the event that says so is in the log by then, and counted in `last_no`
 _KEEP: Final = """
-    INSERT INTO trichat.standings (room_id, user_id, name, role, since, invited, muted_until, banned_until, reason)
-    VALUES (%(room_id)s, %(user_id)s, %(name)s, %(role)s, %(since)s, %(invited)s, %(muted)s, %(banned)s, %(reason)s)
+    INSERT INTO trichat.standings (
+        room_id, user_id, name, role, since, invited, muted_until, banned_until, reason, read_seq, read_no
+    )
+    SELECT
+        id, %(user_id)s, %(name)s, %(role)s::smallint, %(since)s, %(invited)s, %(muted)s, %(banned)s, %(reason)s,
+        %(since)s, CASE WHEN %(since)s > 0 THEN last_no ELSE 0 END
+    FROM trichat.rooms WHERE id = %(room_id)s
     ON CONFLICT (room_id, user_id) DO UPDATE SET
         name = excluded.name, role = excluded.role, since = excluded.since, invited = excluded.invited,
-        muted_until = excluded.muted_until, banned_until = excluded.banned_until, reason = excluded.reason
+        muted_until = excluded.muted_until, banned_until = excluded.banned_until, reason = excluded.reason,
+        read_seq = CASE WHEN standings.since = excluded.since THEN standings.read_seq ELSE excluded.read_seq END,
+        read_no = CASE WHEN standings.since = excluded.since THEN standings.read_no ELSE excluded.read_no END
 """
 _FORGET: Final = "DELETE FROM trichat.standings WHERE room_id = %s AND user_id = %s"
 
