@@ -71,6 +71,7 @@ SAMPLES: Final[dict[str, Sample]] = {
     "log_format": text("json"),
     "pooler": switch(True),
     "unsafe": switch(True),
+    "retention_days": number(90),
     "replay": number(50),
     "max_connections": number(77),
     "redis_prefix": text("other"),

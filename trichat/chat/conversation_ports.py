@@ -47,11 +47,16 @@ class CompactPage(Struct, frozen=True):
 
 class Between(Struct, frozen=True):
     """Of the events from one `seq` to another: messages in no thread (deleted ones too), those that mention the
-    viewer, and the first of the messages that the viewer has not read (0: none)."""
+    viewer, and the first of the messages that the viewer has not read (0: none). What came before the `seq` `first`
+    is kept no more, and not counted.
+
+    The first unread one is never deleted; when more than a thousand before it are, it is not looked for.
+    """
 
     messages: int
     mentions: int
     first_unread: int
+    first: int = 1
 
 
 class Acts(Protocol):
@@ -81,10 +86,13 @@ class Acts(Protocol):
 class Threads(Protocol):
     """Replies, threads, and whom a message mentions."""
 
-    async def check_places(self, room_id: RoomId, viewer: Actor, *, reply_to: int | None, thread: int | None) -> None:
+    async def check_places(
+        self, room_id: RoomId, viewer: Actor, *, reply_to: int | None, thread: int | None, cid: str | None = None
+    ) -> None:
         """Whether a message may reply to this one, and be in the thread of that: messages of this room that exist,
         are not deleted, and that the viewer may see; a thread hangs on a message that is in no thread. `bad_field`
-        names the field. What is deleted a moment later is no harm."""
+        names the field. What is deleted a moment later is no harm. Under a `cid` that the viewer has used in this room
+        nothing is refused: it is said again, and `append` knows that."""
         ...
 
     async def mentioned(self, room_id: RoomId, names: Sequence[str]) -> list[Person]:

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from typing import Final
 
 import trio
+from msgspec import Struct
 
 from trichat.chat.ports import Store
 from trichat.chat.room import Room
@@ -20,6 +21,13 @@ _KEPT: Final = 64
 _Key = tuple[RoomId, Epoch, int]
 
 
+class Page(Struct, frozen=True):
+    """Frames of a log's events, from the `seq` `first` on: what came before it is kept no more."""
+
+    first: int
+    frames: list[Frame]
+
+
 class Pages:
     """Reads a log page by page; who asks for the same page while it is read, or soon after, shares it."""
 
@@ -27,11 +35,11 @@ class Pages:
         self._store = store
         self._limits = limits
         self._reading: dict[_Key, _Reading] = {}
-        self._kept: OrderedDict[_Key, list[Frame]] = OrderedDict()
+        self._kept: OrderedDict[_Key, Page] = OrderedDict()
         self._forgotten = 0  # times
 
-    async def read(self, room: Room, after: int) -> list[Frame]:
-        """The frames of the events after `after`: one page, empty at the log's end. Raises StoreUnavailable.
+    async def read(self, room: Room, after: int) -> Page:
+        """The events after `after`: one page, empty at the log's end. Raises StoreUnavailable.
 
         A read that is shared may have begun earlier: events that came since may not be in it.
         """
@@ -41,40 +49,43 @@ class Pages:
             if reading is None:
                 return await self._read(key, room.name)
             await reading.done.wait()
-            if reading.frames is not None:
-                return reading.frames
+            if reading.page is not None:
+                return reading.page
         self._kept.move_to_end(key)
         return self._kept[key]
 
-    def forget(self) -> None:
-        """Pages may read otherwise now; a read under way is for those who wait for it alone."""
-        self._kept.clear()
+    def forget(self, room_id: RoomId | None = None) -> None:
+        """Pages (of this room, or all) may read otherwise now; a read under way is for those who wait for it alone."""
+        for kept in (self._kept, self._reading):
+            for key in [key for key in kept if room_id in (None, key[0])]:
+                del kept[key]
         self._forgotten += 1
 
-    async def _read(self, key: _Key, name: RoomName) -> list[Frame]:
+    async def _read(self, key: _Key, name: RoomName) -> Page:
         room_id, _, after = key
         reading = self._reading[key] = _Reading()
         forgotten = self._forgotten
         try:
-            page = await self._store.read_events(
+            found = await self._store.read_events(
                 room_id, after=after, limit=self._limits.page, max_bytes=self._limits.page_bytes
             )
-            frames = reading.frames = encode_events(name, page.events)
-            if page.more and forgotten == self._forgotten:  # a whole page never changes; the last one grows
-                self._kept[key] = frames
+            page = reading.page = Page(max(found.first, after + 1), encode_events(name, found.events))
+            if found.more and forgotten == self._forgotten:  # a whole page never changes; the last one grows
+                self._kept[key] = page
                 if len(self._kept) > _KEPT:
                     self._kept.popitem(last=False)
-            return frames
+            return page
         finally:
-            del self._reading[key]
+            if self._reading.get(key) is reading:
+                del self._reading[key]
             reading.done.set()
 
 
 class _Reading:
     """A read under way."""
 
-    __slots__ = ("done", "frames")
+    __slots__ = ("done", "page")
 
     def __init__(self) -> None:
         self.done = trio.Event()
-        self.frames: list[Frame] | None = None  # still None when it is done: it failed, try anew
+        self.page: Page | None = None  # still None when it is done: it failed, try anew

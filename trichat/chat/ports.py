@@ -13,8 +13,10 @@ import trio
 from msgspec import Struct
 
 from trichat.chat.administration_port import Administration
+from trichat.chat.attendance_port import Attendance
 from trichat.chat.conversation_ports import Acts, Between, CompactPage, Markers, Searching, Threads
 from trichat.chat.people_ports import Accounts, Governance
+from trichat.core.attendance import State
 from trichat.core.events import Draft, Event, ListedRoom, Outcome, Person, RoomHead, RoomRecord
 from trichat.core.names import Incarnation, RoomId, RoomName, UserId
 
@@ -39,10 +41,15 @@ class MessagePage(Struct, frozen=True):
 
 
 class EventPage(Struct, frozen=True):
-    """Events, oldest first, and whether there are more after them."""
+    """Events, oldest first, and whether there are more after them.
+
+    What came before the `seq` `first` is kept no more; 1 unless the page has to tell: unless it begins, or (empty)
+    would begin, later than where it was asked to.
+    """
 
     events: list[Event]
     more: bool
+    first: int = 1
 
 
 class NodeRecord(Struct, frozen=True):
@@ -73,6 +80,18 @@ class PresenceChange(Struct, frozen=True):
     here: bool
 
 
+class DeviceChange(Struct, frozen=True):
+    """A device of somebody is online or away at this node, or is connected to it no more (None).
+
+    `device` is a login's id, or what has no login: see `core.attendance`. Of guests it is said only while they are
+    away: where they are, their presence in a room tells.
+    """
+
+    user_id: UserId
+    device: str
+    state: State | None
+
+
 class Store(Protocol):
     """PostgreSQL, or its twin. Every method may raise StoreUnavailable within `limits.store_call_s`.
 
@@ -99,6 +118,9 @@ class Store(Protocol):
 
     @property
     def searching(self) -> Searching: ...
+
+    @property
+    def attendance(self) -> Attendance: ...
 
     async def append(self, drafts: Sequence[Draft]) -> list[Outcome]:
         """Commit the drafts in one transaction, numbered in the order given; one outcome for each.
@@ -186,12 +208,13 @@ class Store(Protocol):
         """The cluster's secrets for guests' tokens, by number; the first is made when there is none."""
         ...
 
-    async def record_node(self, record: NodeRecord, changes: Sequence[PresenceChange]) -> bool:
-        """Say that this node lives, and who came and went since the last time.
+    async def record_node(self, record: NodeRecord, changes: Sequence[PresenceChange | DeviceChange]) -> bool:
+        """Say that this node lives, and who and what came and went since the last time.
 
         False when this node was not recorded (new, or taken for gone): then `changes` were not applied, and
         the caller says everybody who is here. Nodes without a record for `node_gone_s` are removed, and
-        their presence with them.
+        their presence and devices with them. An account of which a device went was last seen then; where the node
+        is gone, when that was recorded last.
         """
         ...
 
@@ -248,7 +271,14 @@ class Missed(Struct, frozen=True):
     """Batches for others could not be published (queue full, or no link): the others must look at the heads."""
 
 
-News = Batch | Beat | Linked | Cut | Subscribed | Missed
+class Whisper(Struct, frozen=True):
+    """What may be lost, from another node, about a room that this one hears: `said` as `chat.whispers` writes it."""
+
+    room_id: RoomId
+    said: bytes
+
+
+News = Batch | Beat | Linked | Cut | Subscribed | Missed | Whisper
 
 
 class Bridge(Protocol):
@@ -256,6 +286,11 @@ class Bridge(Protocol):
 
     def publish(self, batch: Batch) -> None:
         """Send to all other nodes that subscribe to the batch's room; what cannot be sent becomes Missed."""
+        ...
+
+    def whisper(self, whisper: Whisper) -> None:
+        """The same for what may be lost: behind the batches, and dropped without a word when too many of either wait,
+        at either end, or there is no link."""
         ...
 
     def subscribe(self, room_id: RoomId) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from msgspec import UNSET, Raw
+from msgspec import UNSET, Raw, UnsetType
 
 from trichat.chat.access import admit_at_once, demand_access, missing
 from trichat.chat.hub import Hub
+from trichat.chat.people_ports import Access
+from trichat.chat.ports import MessagePage
 from trichat.chat.scopes import demand_scope, demand_scope_everywhere
 from trichat.chat.session import Session
 from trichat.core.codec import encode_event
@@ -15,7 +17,7 @@ from trichat.core.events import Event, ListedRoom
 from trichat.core.names import RoomId, RoomName, parse_room_name
 from trichat.core.replies import EventsPage, HistoryPage, ListedMine, MembersPage, RoomsPage
 from trichat.core.room_fields import parse_limit
-from trichat.core.standing import ROLE_NAMES
+from trichat.core.standing import FOREVER, ROLE_NAMES
 
 
 async def history(session: Session, command: History) -> None:
@@ -30,10 +32,8 @@ async def history(session: Session, command: History) -> None:
         return await _history_around(session, command, room_id, name, limit)
     before = None if command.before is UNSET else command.before
     after = None if command.after is UNSET else max(command.after, first - 1)
-    page = await session.hub.store.read_messages(
-        room_id, before=before, after=after, limit=limit, max_bytes=session.hub.limits.page_bytes
-    )
-    messages, hidden = _from(await _still_readable(session, room_id, name), page.messages)
+    page = await _read_messages(session, command, room_id, before=before, after=after, limit=limit)
+    messages, hidden = _from(await _first_readable(session, room_id, name), page.messages)
     return session.reply(
         HistoryPage(id=command.id, room=name, messages=_encode(name, messages), more=page.more and not hidden)
     )
@@ -41,17 +41,16 @@ async def history(session: Session, command: History) -> None:
 
 async def _history_around(session: Session, command: History, room_id: RoomId, name: RoomName, limit: int) -> None:
     assert command.around is not UNSET
-    store, half_bytes = session.hub.store, session.hub.limits.page_bytes // 2
-    half = limit // 2
-    older = await store.read_messages(
-        room_id, before=command.around, after=None, limit=max(1, half), max_bytes=half_bytes
+    half_bytes, half = session.hub.limits.page_bytes // 2, limit // 2
+    older = await _read_messages(
+        session, command, room_id, before=command.around, limit=max(1, half), max_bytes=half_bytes
     )
-    newer = await store.read_messages(
-        room_id, before=None, after=command.around - 1, limit=limit - half, max_bytes=half_bytes
+    newer = await _read_messages(
+        session, command, room_id, after=command.around - 1, limit=limit - half, max_bytes=half_bytes
     )
     # of one message there is no half: what was read before it only tells that there is more
     before = older.messages if half else []
-    shown, hidden = _from(await _still_readable(session, room_id, name), before + newer.messages)
+    shown, hidden = _from(await _first_readable(session, room_id, name), before + newer.messages)
     more_before = (older.more or len(before) < len(older.messages)) and not hidden
     messages = _encode(name, shown)
     session.reply(
@@ -59,17 +58,59 @@ async def _history_around(session: Session, command: History, room_id: RoomId, n
     )
 
 
+async def _read_messages(
+    session: Session,
+    command: History,
+    room_id: RoomId,
+    *,
+    before: int | None = None,
+    after: int | None = None,
+    limit: int,
+    max_bytes: int | None = None,
+) -> MessagePage:
+    return await session.hub.store.read_messages(
+        room_id, before=before, after=after, limit=limit, max_bytes=max_bytes or session.hub.limits.page_bytes,
+        viewer=session.user_id, thread=None if command.thread is UNSET else command.thread,
+    )  # fmt: skip
+
+
 async def events(session: Session, command: Events) -> None:
-    """A page of the log."""
+    """A page of the log, as it was written or compacted."""
     room_id, name, first = await _find_room(session, command.room)
     limit = parse_limit(command.limit, session.hub.limits.page)
     await _ready_for_page(session)
+    since = max(command.since, first - 1)
+    if command.compact:
+        return await _compact_events(session, command, room_id, name, since)
     page = await session.hub.store.read_events(
-        room_id, after=max(command.since, first - 1), limit=limit, max_bytes=session.hub.limits.page_bytes
+        room_id, after=since, limit=limit, max_bytes=session.hub.limits.page_bytes
     )
-    shown, _ = _from(await _still_readable(session, room_id, name), page.events)
+    access = await _still_readable(session, room_id, name)
+    shown, _ = _from(access.standing.first_readable(access.record.rules), page.events)
     encoded = [Raw(encode_event(name, event)) for event in shown]
-    session.reply(EventsPage(id=command.id, room=name, events=encoded, more=page.more))
+    begins = _begins(access, command.since)
+    return session.reply(EventsPage(id=command.id, room=name, first=begins, events=encoded, more=page.more))
+
+
+async def _compact_events(session: Session, command: Events, room_id: RoomId, name: RoomName, since: int) -> None:
+    limits = session.hub.limits
+    limit = parse_limit(command.limit, limits.page)
+    page = await session.hub.store.read_compact(
+        room_id, since=since, limit=limit, max_bytes=limits.page_bytes, viewer=session.user_id
+    )
+    access = await _still_readable(session, room_id, name)
+    # what was said before they came may have been changed since: they see neither
+    shown, _ = _from(access.standing.first_readable(access.record.rules), page.entries)
+    begins, encoded = _begins(access, command.since), _encode(name, shown)
+    session.reply(
+        EventsPage(id=command.id, room=name, compact=True, first=begins, events=encoded, to=page.to, more=page.more)
+    )
+
+
+def _begins(access: Access, since: int) -> int | UnsetType:
+    """The first `seq` that is kept and shown, where that is later than what comes next after `since`."""
+    first = max(access.standing.first_readable(access.record.rules), access.record.first)
+    return first if since + 1 < first < FOREVER else UNSET
 
 
 async def rooms(session: Session, command: Rooms) -> None:
@@ -133,11 +174,17 @@ async def _find_room(session: Session, text: str) -> tuple[RoomId, RoomName, int
     return access.record.id, name, access.standing.first_readable(access.record.rules)
 
 
-async def _still_readable(session: Session, room_id: RoomId, name: RoomName) -> int:
-    """After a read: the first `seq` that the client may see now, and might when it was read. Raises Refusal."""
+async def _still_readable(session: Session, room_id: RoomId, name: RoomName) -> Access:
+    """After a read: how they stand to the room now, which they may read, and might when it was read. Raises Refusal."""
     access = await demand_access(session, name)
     if access.record.id != room_id:
         raise missing(name)
+    return access
+
+
+async def _first_readable(session: Session, room_id: RoomId, name: RoomName) -> int:
+    """After a read: the first `seq` that the client may see now, and might when it was read. Raises Refusal."""
+    access = await _still_readable(session, room_id, name)
     return access.standing.first_readable(access.record.rules)
 
 
@@ -147,5 +194,6 @@ def _from(first: int, events: list[Event]) -> tuple[list[Event], bool]:
     return shown, len(shown) < len(events)
 
 
-def _encode(name: RoomName, messages: list[Event]) -> list[Raw]:
-    return [Raw(encode_event(name, message, with_rev=True)) for message in messages]
+def _encode(name: RoomName, events: list[Event]) -> list[Raw]:
+    """Each with `rev`, if it is a message in its present state."""
+    return [Raw(encode_event(name, event, with_rev=event.kind == "message")) for event in events]

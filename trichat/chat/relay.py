@@ -85,9 +85,13 @@ class Relay:
     async def catch_up(self, room: Room, position: int) -> None:
         """Have `room` take in the store's events up to `position`, or its end. Raises StoreUnavailable."""
         while room.head < position and not room.ended:
+            after = room.head
             page = await self._hub.store.read_events(
-                room.id, after=room.head, limit=self._limits.page, max_bytes=self._limits.page_bytes
+                room.id, after=after, limit=self._limits.page, max_bytes=self._limits.page_bytes
             )
+            if page.first > after + 1:
+                self._hub.lose_room(room)  # kept no more: who listens resumes, and hears that there is a gap
+                return
             if not page.events:
                 return
             _take(room, page.events)
@@ -237,7 +241,11 @@ class Relay:
         progress = False
         for room in list(behind):
             events = tails.get(room.id, [])
-            if events:
+            if room.id in tails and (not events or events[0].seq > positions[room.id] + 1):
+                # what is missing is kept no more: who listens resumes, and hears that there is a gap
+                progress = True
+                self._hub.lose_room(room)
+            elif events:
                 progress = True
                 _take(room, events)
             if room.ended or room.head >= behind[room]:

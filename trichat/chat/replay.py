@@ -81,7 +81,9 @@ class Replay:
             return
         frames = room.recent(self.position, hub.limits.page_bytes)
         if frames is None:
-            frames = await hub.pages.read(room, self.position)
+            page = await hub.pages.read(room, self.position)
+            self._pass_what_is_kept_no_more(session, page.first)
+            frames = page.frames
         if frames and not self.membership.left:
             self._post(session, frames)
         if not frames:
@@ -123,7 +125,23 @@ class Replay:
         if session.may_no_more(self.membership):  # the event that says so may be among those that are skipped
             session.removed(room)
             return True
-        if not self.membership.left:
-            session.reply(Gap(room=room.name, from_=self.position + 1, to=last, messages=between.messages))
+        self._pass_what_is_kept_no_more(session, min(between.first, last + 1))
+        if self.position < last and not self.membership.left:
+            account = session.account is not None
+            session.reply(
+                Gap(
+                    room=room.name, from_=self.position + 1, to=last, messages=between.messages,
+                    mentions=between.mentions if account else 0, first_unread=between.first_unread,
+                )
+            )  # fmt: skip
         self.position = last
         return True
+
+    def _pass_what_is_kept_no_more(self, session: Session, first: int) -> None:
+        """A `gap` in the place of what came before the `seq` `first`."""
+        if first <= self.position + 1:
+            return
+        if not self.membership.left:
+            room = self.membership.room.name
+            session.reply(Gap(room=room, from_=self.position + 1, to=first - 1, messages=0, expired=True))
+        self.position = first - 1

@@ -180,6 +180,15 @@ class Settings(Struct, frozen=True, kw_only=True):
         int,
         Setting(means="the most events that a join replays; of more, a `gap`", metavar="N", least=1, most=100_000),
     ] = _DEFAULTS.replay
+    retention_days: Annotated[
+        int,
+        Setting(
+            means="the days after which what was said is kept no more, in rooms that say nothing else; 0: for ever",
+            metavar="DAYS",
+            least=0,
+            most=_DEFAULTS.retention_days,
+        ),
+    ] = _DEFAULTS.kept_days
     max_connections: Annotated[
         int,
         Setting(means="the most connections of this node; more are refused", metavar="N", least=1, most=1_000_000),
@@ -215,7 +224,9 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     def limits(self) -> Limits:
         """The limits of the node that these settings ask for."""
-        limits = Limits(replay=self.replay, connections=self.max_connections, drain_s=self.drain_s)
+        limits = Limits(
+            replay=self.replay, kept_days=self.retention_days, connections=self.max_connections, drain_s=self.drain_s
+        )
         if self.rate_limit:
             return limits
         return structs.replace(

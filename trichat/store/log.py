@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from trichat.chat.ports import EventPage, MessagePage
+from trichat.chat.ports import EventPage
 from trichat.core.events import CidReused, Committed, Denial, Denied, Draft, Event, Outcome, Repeated, RoomGone
 from trichat.core.names import RoomId
 from trichat.store.connection import Connection, Statement
@@ -95,56 +95,17 @@ _READ_EVENTS: Final = f"""
 
 
 def read_events(connection: Connection, room_id: RoomId, *, after: int, limit: int, max_bytes: int) -> EventPage:
-    """Up to `limit` events after `after`, ended early by `max_bytes` of bodies, but at least one."""
+    """Up to `limit` events after `after`, ended early by `max_bytes` of bodies, but at least one; see the port."""
     params = {"room_id": room_id, "after": after, "limit": limit, "max_bytes": max_bytes}
     found = [read_event(row) for row in connection.execute(_READ_EVENTS, params)]
     events = cut(found, limit=limit, max_bytes=max_bytes)
-    return EventPage(events, more=len(events) < len(found))
+    first = events[0].seq if events else _first_kept(connection, room_id)
+    return EventPage(events, more=len(events) < len(found), first=first if first > after + 1 else 1)
 
 
-def _read_messages(condition: str, nearest_first: str) -> str:
-    return f"""
-        SELECT {COLUMNS}, coalesce(rev, 0)
-        FROM (
-            SELECT *, sum({_SIZE}) OVER nearest - {_SIZE} AS start, row_number() OVER nearest AS row
-            FROM (
-                SELECT * FROM trichat.events
-                WHERE room_id = %(room_id)s AND {condition} AND kind = 'message'
-                ORDER BY {nearest_first} LIMIT %(limit)s + 1
-            ) page
-            WINDOW nearest AS (ORDER BY {nearest_first})
-        ) summed
-        WHERE start <= %(max_bytes)s OR row = 2
-        ORDER BY {nearest_first}
-    """  # noqa: S608 (made of our own constants)
-
-
-_MESSAGES_AFTER: Final = _read_messages("seq > %(place)s", "seq")
-_MESSAGES_BEFORE: Final = _read_messages("seq < %(place)s", "seq DESC")
-_END_OF_LOG: Final = 2**63 - 1
-
-
-def read_messages(
-    connection: Connection, room_id: RoomId, *, before: int | None, after: int | None, limit: int, max_bytes: int
-) -> MessagePage:
-    """The messages nearest to the place asked for, oldest first; see the port."""
-    statement = _MESSAGES_BEFORE if after is None else _MESSAGES_AFTER
-    place = after if after is not None else before if before is not None else _END_OF_LOG
-    params = {"room_id": room_id, "place": place, "limit": limit, "max_bytes": max_bytes}
-    found = [read_event(row) for row in connection.execute(statement, params)]
-    messages = cut(found, limit=limit, max_bytes=max_bytes)
-    return MessagePage(messages if after is not None else messages[::-1], more=len(messages) < len(found))
-
-
-_COUNT_MESSAGES: Final = """
-    SELECT count(*) FROM trichat.events WHERE room_id = %s AND seq BETWEEN %s AND %s AND kind = 'message'
-"""
-
-
-def count_messages(connection: Connection, room_id: RoomId, first: int, last: int) -> int:
-    """How many of the events `first` … `last` are messages."""
-    ((count,),) = connection.execute(_COUNT_MESSAGES, (room_id, first, last))
-    return int(count)
+def _first_kept(connection: Connection, room_id: RoomId) -> int:
+    row = connection.execute("SELECT first_seq FROM trichat.rooms WHERE id = %s", (room_id,)).fetchone()
+    return 1 if row is None else int(row[0])
 
 
 _READ_TAILS: Final = f"""

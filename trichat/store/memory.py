@@ -7,37 +7,32 @@ from collections.abc import Callable, Mapping, Sequence
 import trio
 
 from trichat.chat.conversation_ports import Between, CompactPage
-from trichat.chat.ports import EventPage, Look, MessagePage, NodeRecord, PresenceChange
+from trichat.chat.ports import DeviceChange, EventPage, Look, MessagePage, NodeRecord, PresenceChange
 from trichat.core.account_names import skeleton
 from trichat.core.chance import Chance
 from trichat.core.events import (
-    CidReused,
-    Committed,
-    Denial,
-    Denied,
     Draft,
     Event,
     ListedRoom,
     Outcome,
     Person,
-    Repeated,
-    RoomGone,
     RoomHead,
     RoomRecord,
 )
 from trichat.core.limits import Limits
 from trichat.core.names import Incarnation, RoomId, RoomName, UserId
-from trichat.core.standing import Role, RoomRules, is_account
+from trichat.core.standing import RoomRules, is_account
+from trichat.store import memory_append, memory_attendance, memory_history, memory_retention
 from trichat.store.memory_accounts import MemoryAccounts
 from trichat.store.memory_acts import MemoryActs
 from trichat.store.memory_administration import MemoryAdministration
+from trichat.store.memory_attendance import MemoryAttendance, live_nodes, people_of
 from trichat.store.memory_governance import MemoryGovernance
 from trichat.store.memory_markers import MemoryMarkers
-from trichat.store.memory_moderation import standing_in
 from trichat.store.memory_search import MemorySearching
-from trichat.store.memory_state import MemoryState, StoredNode, StoredRoom
+from trichat.store.memory_state import MemoryState, StoredNode
 from trichat.store.memory_threads import MemoryThreads
-from trichat.store.paging import cut, cut_tails
+from trichat.store.paging import cut_tails
 
 
 class MemoryStore(MemoryState):
@@ -55,51 +50,28 @@ class MemoryStore(MemoryState):
         self.threads = MemoryThreads(self)
         self.markers = MemoryMarkers(self)
         self.searching = MemorySearching(self)
+        self.attendance = MemoryAttendance(self)
 
     # the log
 
     async def append(self, drafts: Sequence[Draft]) -> list[Outcome]:
         await self.begin()
         ts = self.now
-        outcomes = [self._append(draft, ts) for draft in drafts]
+        outcomes = [memory_append.append(self, draft, ts) for draft in drafts]
         self.end()
         return outcomes
 
-    def _append(self, draft: Draft, ts: int) -> Outcome:
-        room = self.rooms.get(draft.room_id)
-        if room is None:
-            return RoomGone()
-        if draft.cid is not None and (draft.user_id, draft.cid) in room.cids:
-            seq, digest = room.cids[draft.user_id, draft.cid]
-            return Repeated(seq) if digest == draft.digest() else CidReused(seq)
-        if (denial := _denial(room, draft.user_id, ts)) is not None:
-            return Denied(denial)
-        seq = len(room.events) + 1
-        if draft.cid is not None:
-            room.cids[draft.user_id, draft.cid] = (seq, draft.digest())
-        counts = draft.kind == "message" and draft.thread is None
-        no = room.last_no + counts
-        event = Event(seq, draft.kind, draft.user_id, draft.user, ts, draft.cid, draft.body, thread=draft.thread, no=no)
-        room.events.append(event)
-        stored = room.standings.get(draft.user_id)
-        if stored is not None and counts:  # who says something has read what came before it
-            stored.read_seq, stored.read_no = seq, no
-        if room.rules.slow_s and _paced(room, draft.user_id):
-            room.spoke_at[draft.user_id] = ts
-        return Committed(seq, ts)
-
     async def read_events(self, room_id: RoomId, *, after: int, limit: int, max_bytes: int) -> EventPage:
         await self.begin()
-        found = self._events(room_id)[max(after, 0) :]
-        events = cut(found, limit=limit, max_bytes=max_bytes)
+        page = memory_history.event_page(self.rooms.get(room_id), after=after, limit=limit, max_bytes=max_bytes)
         self.end()
-        return EventPage(events, more=len(events) < len(found))
+        return page
 
     async def read_tails(
         self, positions: Mapping[RoomId, int], *, limit: int, max_bytes: int
     ) -> dict[RoomId, list[Event]]:
         await self.begin()
-        found = ((room_id, self._events(room_id)[max(after, 0) :]) for room_id, after in positions.items())
+        found = ((room_id, memory_history.kept(self.rooms.get(room_id), after)) for room_id, after in positions.items())
         tails = cut_tails(found, limit=limit, max_bytes=max_bytes)
         self.end()
         return tails
@@ -116,29 +88,29 @@ class MemoryStore(MemoryState):
         thread: int | None = None,
     ) -> MessagePage:
         await self.begin()
-        found = [event for event in self._events(room_id) if event.kind == "message"]
-        if after is not None:
-            found = [event for event in found if event.seq > after]
-        else:
-            found = [event for event in reversed(found) if before is None or event.seq < before]
-        messages = cut(found, limit=limit, max_bytes=max_bytes)
+        page = memory_history.message_page(
+            self.rooms.get(room_id), before=before, after=after, limit=limit, max_bytes=max_bytes, viewer=viewer,
+            thread=thread,
+        )  # fmt: skip
         self.end()
-        return MessagePage(messages if after is not None else messages[::-1], more=len(messages) < len(found))
+        return page
 
     async def read_compact(
         self, room_id: RoomId, *, since: int, limit: int, max_bytes: int, viewer: UserId | None = None
     ) -> CompactPage:
-        raise NotImplementedError
+        await self.begin()
+        page = memory_history.read_compact(
+            self.rooms.get(room_id), since=since, limit=limit, max_bytes=max_bytes, viewer=viewer,
+            looked_at=self.limits.compact_events,
+        )  # fmt: skip
+        self.end()
+        return page
 
     async def between(self, room_id: RoomId, first: int, last: int, viewer: UserId) -> Between:
         await self.begin()
-        count = sum(event.kind == "message" for event in self._events(room_id) if first <= event.seq <= last)
+        between = memory_history.between(self.rooms.get(room_id), first, last, viewer)
         self.end()
-        return Between(count, 0, 0)
-
-    def _events(self, room_id: RoomId) -> list[Event]:
-        room = self.rooms.get(room_id)
-        return [] if room is None else room.events
+        return between
 
     # rooms
 
@@ -157,7 +129,7 @@ class MemoryStore(MemoryState):
             name for name, room in self.rooms_by_name.items() if name > after and room.rules.kind == "public"
         )[:limit]
         rooms = [self.rooms_by_name[name] for name in names]
-        listed = [ListedRoom(room.name, len(self._people(room.id)), len(room.events)) for room in rooms]
+        listed = [ListedRoom(room.name, len(people_of(self, room.id)), len(room.events)) for room in rooms]
         self.end()
         return listed
 
@@ -199,32 +171,31 @@ class MemoryStore(MemoryState):
         await self.begin()
         found = [self.rooms[room_id] for room_id in rooms if room_id in self.rooms]
         heads = {room.id: RoomHead(len(room.events), room.epoch, self._elsewhere(room.id, me)) for room in found}
-        nodes = {incarnation: node.record.degraded for incarnation, node in self._live().items()}
+        nodes = {incarnation: node.record.degraded for incarnation, node in live_nodes(self).items()}
         self.end()
         return Look(heads, nodes, self.changes)
 
     async def list_members(self, room_id: RoomId, *, after: str, limit: int) -> list[Person]:
         await self.begin()
-        people = sorted((name, user_id) for user_id, name in self._people(room_id).items() if name > after)
+        people = sorted((name, user_id) for user_id, name in people_of(self, room_id).items() if name > after)
         self.end()
         return [Person(name, user_id) for name, user_id in people[:limit]]
 
-    async def record_node(self, record: NodeRecord, changes: Sequence[PresenceChange]) -> bool:
+    async def record_node(self, record: NodeRecord, changes: Sequence[PresenceChange | DeviceChange]) -> bool:
         await self.begin()
-        self.nodes = self._live()
+        memory_attendance.sweep(self)
         node = self.nodes.get(record.incarnation)
         if node is None:
             self.nodes[record.incarnation] = StoredNode(record, self.clock(), {})
         else:
             node.record, node.seen_at = record, self.clock()
-            for change in changes:
-                _apply(node, change)
+            memory_attendance.apply(self, node, changes)
         self.end()
         return node is not None
 
     async def forget_node(self, me: Incarnation) -> None:
         await self.begin()
-        self.nodes.pop(me, None)
+        memory_attendance.forget(self, me, self.clock())
         self.end()
 
     async def tidy(self) -> None:
@@ -236,54 +207,15 @@ class MemoryStore(MemoryState):
             self.end_login(login_id)
         oldest = self.now - self.limits.revoked_kept_s * 1000
         self.ended = [(at, ended) for at, ended in self.ended if at >= oldest]
+        for room in self.rooms.values():
+            self.changes += memory_retention.remove_expired(room, self.now, days=self.limits.kept_days)
         self.end()
 
     async def ping(self) -> None:
         await self.begin()
         self.end()
 
-    def _live(self) -> dict[Incarnation, StoredNode]:
-        oldest = self.clock() - self.limits.node_gone_s
-        return {incarnation: node for incarnation, node in self.nodes.items() if node.seen_at > oldest}
-
-    def _people(self, room_id: RoomId) -> dict[UserId, str]:
-        """Each person at a live node, once; of several names the first in order."""
-        people: dict[UserId, str] = {}
-        for node in self._live().values():
-            for user_id, name in node.here.get(room_id, {}).items():
-                people[user_id] = min(name, people.get(user_id, name))
-        return people
-
     def _elsewhere(self, room_id: RoomId, me: Incarnation) -> int:
         mine = self.nodes[me].here.get(room_id, {}) if me in self.nodes else {}
-        others = (node for incarnation, node in self._live().items() if incarnation != me)
+        others = (node for incarnation, node in live_nodes(self).items() if incarnation != me)
         return len({user_id for node in others for user_id in node.here.get(room_id, {})} - mine.keys())
-
-
-def _apply(node: StoredNode, change: PresenceChange) -> None:
-    people = node.here.setdefault(change.room_id, {})
-    if change.here:
-        people[change.person.user_id] = change.person.user
-    else:
-        people.pop(change.person.user_id, None)
-
-
-def _denial(room: StoredRoom, user_id: UserId, now: int) -> Denial | None:
-    """Why this author may not send now, as `trichat.append` says."""
-    standing = standing_in(room, user_id)
-    if room.rules.archived:
-        return "archived"
-    if standing.banned_at(now):
-        return "banned"
-    if now < standing.muted_until:
-        return "muted"
-    if standing.role is None and is_account(user_id):
-        return "not_member"
-    if (standing.role or Role.GUEST) < room.rules.least_sender:
-        return "role"
-    too_soon = room.spoke_at.get(user_id, 0) > now - room.rules.slow_s * 1000
-    return "slow" if room.rules.slow_s and too_soon and _paced(room, user_id) else None
-
-
-def _paced(room: StoredRoom, user_id: UserId) -> bool:
-    return (standing_in(room, user_id).role or Role.GUEST) < Role.MODERATOR

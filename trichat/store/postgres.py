@@ -10,6 +10,7 @@ import trio
 
 from trichat.chat.conversation_ports import Between, CompactPage
 from trichat.chat.ports import (
+    DeviceChange,
     EventPage,
     Look,
     MessagePage,
@@ -22,11 +23,12 @@ from trichat.core.chance import Chance
 from trichat.core.events import Draft, Event, ListedRoom, Outcome, Person, RoomRecord
 from trichat.core.limits import Limits
 from trichat.core.names import Incarnation, RoomId, RoomName, UserId
-from trichat.store import cluster, log, people, rooms, schema, tidying
+from trichat.store import cluster, history, log, people, retention, rooms, schema, tidying
 from trichat.store.pool import ConnectionPool, Connector
 from trichat.store.postgres_accounts import PostgresAccounts
 from trichat.store.postgres_acts import PostgresActs
 from trichat.store.postgres_administration import PostgresAdministration
+from trichat.store.postgres_attendance import PostgresAttendance
 from trichat.store.postgres_governance import PostgresGovernance
 from trichat.store.postgres_markers import PostgresMarkers
 from trichat.store.postgres_search import PostgresSearching
@@ -45,6 +47,7 @@ class PostgresStore:
         self._limits = limits
         self._chance = chance
         self._patience_ms = round(limits.store_call_s * 1000)
+        self._retained = RoomId(0)  # up to which room it was looked for what is kept no more
         self.accounts = PostgresAccounts(queries, limits, chance)
         self.governance = PostgresGovernance(queries, limits, chance)
         self.administration = PostgresAdministration(queries, limits, chance)
@@ -52,6 +55,7 @@ class PostgresStore:
         self.threads = PostgresThreads(queries, limits)
         self.markers = PostgresMarkers(queries, limits)
         self.searching = PostgresSearching(queries, limits)
+        self.attendance = PostgresAttendance(queries, limits)
 
     async def append(self, drafts: Sequence[Draft]) -> list[Outcome]:
         if not drafts:
@@ -86,16 +90,21 @@ class PostgresStore:
         thread: int | None = None,
     ) -> MessagePage:
         return await self._queries.call(
-            log.read_messages, room_id, before=before, after=after, limit=limit, max_bytes=max_bytes
-        )
+            history.read_messages, room_id, before=before, after=after, limit=limit, max_bytes=max_bytes,
+            viewer=viewer, thread=thread,
+        )  # fmt: skip
 
     async def read_compact(
         self, room_id: RoomId, *, since: int, limit: int, max_bytes: int, viewer: UserId | None = None
     ) -> CompactPage:
-        raise NotImplementedError
+        looked_at = self._limits.compact_events
+        return await self._queries.call(
+            history.read_compact, room_id, since=since, limit=limit, max_bytes=max_bytes, viewer=viewer,
+            looked_at=looked_at,
+        )  # fmt: skip
 
     async def between(self, room_id: RoomId, first: int, last: int, viewer: UserId) -> Between:
-        return Between(await self._queries.call(log.count_messages, room_id, first, last), 0, 0)
+        return await self._queries.call(history.between, room_id, first, last, viewer)
 
     async def list_rooms(self, *, after: str, limit: int) -> list[ListedRoom]:
         return await self._queries.call(rooms.list_rooms, after=after, limit=limit, gone_s=self._limits.node_gone_s)
@@ -117,7 +126,7 @@ class PostgresStore:
     async def signing_secrets(self) -> dict[int, bytes]:
         return await self._queries.call(people.signing_secrets, self._chance.bytes(_SECRET_BYTES))
 
-    async def record_node(self, record: NodeRecord, changes: Sequence[PresenceChange]) -> bool:
+    async def record_node(self, record: NodeRecord, changes: Sequence[PresenceChange | DeviceChange]) -> bool:
         return await self._queries.call(cluster.record_node, record, changes, gone_s=self._limits.node_gone_s)
 
     async def forget_node(self, me: Incarnation) -> None:
@@ -125,6 +134,25 @@ class PostgresStore:
 
     async def tidy(self) -> None:
         await self._queries.call(tidying.tidy, revoked_kept_s=self._limits.revoked_kept_s)
+        await self._remove_expired()
+
+    async def _remove_expired(self) -> None:
+        """What rooms keep no more, of the next rooms in turn."""
+        days, removed = self._limits.kept_days, False
+        expired = await self._queries.call(retention.find_expired, self._retained, days=days)
+        steps, self._retained = retention.STEPS, expired.after
+        for room_id in expired.rooms:
+            more = True
+            while more and steps:
+                more = await self._queries.call(
+                    retention.remove_expired, room_id, days=days, patience_ms=self._patience_ms
+                )
+                steps, removed = steps - 1, True
+            if more:
+                self._retained = RoomId(room_id - 1)  # the next time it goes on here
+                break
+        if removed:
+            await self._queries.call(cluster.note_change)
 
     async def ping(self) -> None:
         await self._queries.call(cluster.ping)
