@@ -163,6 +163,7 @@ CREATE TABLE trichat.threads (
     last_seq bigint NOT NULL,
     PRIMARY KEY (room_id, root)
 );
+CREATE INDEX threads_latest ON trichat.threads (room_id, last_seq);
 -- Who follows a thread, and up to where they have read it. `following` is false of who wants to hear no more of it.
 CREATE TABLE trichat.follows (
     room_id bigint NOT NULL,
@@ -574,5 +575,97 @@ BEGIN
     INTO seqs, outcomes
     FROM told;
     at := now_ms;
+    IF special THEN
+        PERFORM trichat.connect(batch, seqs, outcomes, now, now_ms);
+    END IF;
+END
+$$;
+
+-- What messages of a batch that was just stored do beside standing in the log: threads, mentions, and whom to tell
+-- outside. Of those alone that have `mentions`, if empty: the others are plain. One after the other, each by looks at
+-- keys: a join could be planned as a scan, and in one batch the second reply follows from the first.
+CREATE FUNCTION trichat.connect(
+    batch json, seqs bigint[], outcomes int[], now timestamptz, now_ms bigint
+) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+#variable_conflict use_column
+DECLARE
+    d record;
+    said bigint;  -- the message's `seq`
+    nth bigint;  -- which reply of its thread it is
+    heard text[];  -- whom it mentions, of those who may read it
+    author text;  -- of the message that the thread hangs on
+BEGIN
+    FOR d IN
+        SELECT drafts.*, r.kind = 'direct' AS direct, r.kind = 'public' AND r.guests AS open
+        FROM (
+            SELECT row_number() OVER () AS n, b.*
+            FROM json_to_recordset(batch) AS b (
+                room_id bigint, kind text, user_id text, thread bigint, mentions text[]
+            )
+        ) drafts
+        CROSS JOIN LATERAL (SELECT kind, guests FROM trichat.rooms WHERE id = drafts.room_id LIMIT 1) r
+        WHERE drafts.mentions IS NOT NULL AND drafts.kind = 'message' AND coalesce(outcomes[drafts.n], 0) = 0
+        ORDER BY drafts.n
+    LOOP
+        said := seqs[d.n];
+        heard := '{}';
+        IF d.mentions <> '{}' THEN
+            SELECT coalesce(array_agg(DISTINCT m.id), '{}') INTO heard
+            FROM unnest(d.mentions) AS m (id)
+            WHERE m.id <> d.user_id AND CASE
+                WHEN m.id = '*' THEN true
+                WHEN starts_with(m.id, 'u_') THEN (
+                    SELECT role FROM trichat.standings WHERE room_id = d.room_id AND user_id = m.id
+                ) IS NOT NULL
+                ELSE d.open AND coalesce((
+                    SELECT banned_until FROM trichat.standings WHERE room_id = d.room_id AND user_id = m.id
+                ), 0) <= now_ms
+            END;
+            INSERT INTO trichat.mentions (user_id, room_id, seq, at)
+            SELECT m.id, d.room_id, said, now FROM unnest(heard) AS m (id);
+        END IF;
+
+        IF d.thread IS NOT NULL THEN
+            INSERT INTO trichat.threads AS t (room_id, root, last_no, last_seq) VALUES (d.room_id, d.thread, 1, said)
+            ON CONFLICT (room_id, root) DO UPDATE SET last_no = t.last_no + 1, last_seq = excluded.last_seq
+            RETURNING last_no INTO nth;
+            UPDATE trichat.events SET thread_no = nth WHERE room_id = d.room_id AND seq = said;
+            UPDATE trichat.events SET rev = said WHERE room_id = d.room_id AND seq = d.thread
+            RETURNING user_id INTO author;
+            IF starts_with(d.user_id, 'u_') THEN
+                INSERT INTO trichat.follows AS f (room_id, root, user_id, following, read_seq, read_no)
+                VALUES (d.room_id, d.thread, d.user_id, true, said, nth)
+                ON CONFLICT (room_id, root, user_id) DO UPDATE
+                SET following = true, read_seq = excluded.read_seq, read_no = excluded.read_no;
+            END IF;
+            -- who is spoken to hears of the thread from here on, unless they wanted to hear no more of it
+            INSERT INTO trichat.follows (room_id, root, user_id, following, read_seq, read_no)
+            SELECT d.room_id, d.thread, s.user_id, true, said - 1, nth - 1
+            FROM trichat.standings s
+            WHERE s.room_id = d.room_id AND s.user_id = ANY (array_append(heard, author))
+                AND starts_with(s.user_id, 'u_') AND s.role IS NOT NULL
+            ORDER BY s.user_id
+            ON CONFLICT DO NOTHING;
+        END IF;
+
+        -- Who is away, and wants it, is told outside; of the room it is for whoever tells to find out.
+        IF '*' = ANY (heard) THEN
+            INSERT INTO trichat.outgoing (at, why, user_id, room_id, seq) VALUES (now, 'mention', '*', d.room_id, said);
+        END IF;
+        IF d.direct THEN
+            SELECT array_agg(s.user_id) INTO heard FROM trichat.standings s WHERE s.room_id = d.room_id;
+        END IF;
+        INSERT INTO trichat.outgoing (at, why, user_id, room_id, seq)
+        SELECT now, CASE WHEN s.user_id = ANY (d.mentions) THEN 'mention' ELSE 'direct' END, s.user_id, d.room_id, said
+        FROM trichat.standings s
+        WHERE s.room_id = d.room_id AND s.user_id = ANY (heard) AND s.user_id <> d.user_id
+            AND starts_with(s.user_id, 'u_') AND s.role IS NOT NULL AND s.quiet_until <= now_ms
+            AND (s.level = 'all' OR s.level = 'mentions' AND s.user_id = ANY (d.mentions))
+            AND (SELECT 1 FROM trichat.devices v WHERE v.user_id = s.user_id AND NOT v.away LIMIT 1) IS NULL
+            AND (
+                SELECT 1 FROM trichat.blocks b WHERE b.user_id = s.user_id AND b.blocked_id = d.user_id LIMIT 1
+            ) IS NULL
+        ORDER BY s.user_id;
+    END LOOP;
 END
 $$;

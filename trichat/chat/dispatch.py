@@ -41,7 +41,7 @@ def dispatch(session: Session, command: AnyCommand) -> Waiting | None:  # noqa: 
         raise unidentified()
     match command:
         case Send():
-            send(session, command)
+            return send(session, command)
         case Ping():
             session.reply(Pong(id=command.id))
         case Help():

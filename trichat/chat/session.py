@@ -330,7 +330,9 @@ class Session:
         except StoreUnavailable:
             self.refuse(store_away(), parsed.command.id)
             self._failing = len(self._pending or ())
-        self._warn(parsed)
+        if parsed.unknown:
+            await self.all_answered()  # the reply to a send is an ack to come
+            self._warn(parsed)
 
     def _warn(self, parsed: Parsed) -> None:
         for field in parsed.unknown:
