@@ -142,7 +142,7 @@ class Hub:
             opening.done.set()
 
     def _add_room(self, record: RoomRecord) -> None:
-        room = Room(record, self.limits, self.relay.on_hole)
+        room = Room(record, self.limits, self.relay.on_hole, lambda room: self.pages.forget(room.id))
         room.idle_since = trio.current_time()
         self._rooms[room.name] = room
         self._rooms_by_id[room.id] = room
@@ -162,6 +162,7 @@ class Hub:
             del self._rooms[room.name]
             self.bridge.unsubscribe(room.id)
             room.end()
+            self.pages.forget(room.id)  # nobody tells us any more when what is in them changes
 
     async def _run_rooms(self) -> None:
         async with trio.open_nursery() as nursery:

@@ -80,7 +80,13 @@ class Room:
     that was handed out: a listener whose position is `delivered` attaches, and gets all that follows, once.
     """
 
-    def __init__(self, record: RoomRecord, limits: Limits, on_hole: Callable[[Room], None]) -> None:
+    def __init__(
+        self,
+        record: RoomRecord,
+        limits: Limits,
+        on_hole: Callable[[Room], None],
+        on_rewrite: Callable[[Room], None] = lambda room: None,
+    ) -> None:
         self.id = record.id
         self.name = record.name
         self.epoch = record.epoch
@@ -94,6 +100,7 @@ class Room:
         self.ended = False  # the node has forgotten it: nothing comes in or goes out any more
         self._limits = limits
         self._on_hole = on_hole
+        self._on_rewrite = on_rewrite  # something that was said is said otherwise now, or taken back
         self._log = RoomLog(record.head)
         self._early: dict[int, Batch] = {}  # batches whose elders have not come, by their first seq
         self._early_bytes = 0
@@ -235,6 +242,9 @@ class Room:
             await self._deliver(b"".join(frames[start:]), first + len(frames) - 1)
 
     def _apply(self, control: Control) -> None:
+        if control.rewrites:
+            self.forget_recent()
+            self._on_rewrite(self)
         self.removals.note(control)
         self.rules = apply_changes(self.rules, control.changes)
         if control.restrained is not None and not is_account(control.restrained):

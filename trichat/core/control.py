@@ -1,11 +1,14 @@
-"""Events that decide who hears what follows them: found in the very bytes that clients get, wherever those come from.
+"""Events that decide who hears what follows them, or make an old text another one: found in the very bytes that clients
+get, wherever those come from.
 
 A node delivers a room's events in the order of the log, and applies these at their place in it: so there is no moment
-at which one node still lets somebody hear what comes after their removal.
+at which one node still lets somebody hear what comes after their removal, and none at which it hands a text on from
+memory after the event that took it back.
 """
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from typing import Any, Final, Literal
 
@@ -17,7 +20,8 @@ from trichat.core.names import UserId
 from trichat.core.standing import ROLE_NAMES, Role, RoomRules, is_account
 
 #: How such an event's payload begins. No text of a user's can hold this: there its quotes are escaped.
-_BEGINNINGS: Final = (b'{"type":"member","room":', b'{"type":"room","room":')
+_BEGINNING: Final = re.compile(rb'\{"type":"(?:member|room|edited|deleted)","room":')
+_REWRITING: Final = frozenset({"edited", "deleted"})
 _REMOVED: Final = frozenset({"left", "kicked", "banned"})
 _RESTRAINED: Final = frozenset({"banned", "muted"})
 _ROLES: Final = {name: role for role, name in ROLE_NAMES.items()}
@@ -31,6 +35,7 @@ class Control(Struct, frozen=True):
     guests_removed: bool = False  # no guest does
     restrained: UserId | None = None  # is banned or muted from it on
     changes: dict[str, Any] = {}  # of the room's rules
+    rewrites: bool = False  # a message before it says another thing now, or nothing
 
     def removes(self, user_id: UserId) -> bool:
         return self.removed == user_id or (self.guests_removed and not is_account(user_id))
@@ -41,7 +46,7 @@ class Control(Struct, frozen=True):
 
 
 class _Event(Struct, frozen=True):
-    type: Literal["member", "room"]
+    type: Literal["member", "room", "edited", "deleted"]
     seq: int
     user_id: UserId = UserId("")
     change: str = ""
@@ -52,16 +57,18 @@ _decode: Final = msgspec.json.Decoder(_Event).decode
 
 
 def holds_controls(joined: bytes) -> bool:
-    """Whether some frame of `joined` is such an event: a search for a few bytes, on the hot path."""
-    return _BEGINNINGS[0] in joined or _BEGINNINGS[1] in joined
+    """Whether some frame of `joined` is such an event: one search, on the hot path."""
+    return _BEGINNING.search(joined) is not None
 
 
 def read_control(frame: bytes) -> Control | None:
     """What the event in `frame` decides; None for one that decides nothing here."""
     payload = payload_of(frame)
-    if not payload.startswith(_BEGINNINGS):
+    if _BEGINNING.match(payload) is None:
         return None
     event = _decode(payload)
+    if event.type in _REWRITING:
+        return Control(event.seq, rewrites=True)
     if event.type == "room":
         return Control(event.seq, guests_removed=event.changes.get("guests") is False, changes=event.changes)
     removed = event.user_id if event.change in _REMOVED else None
