@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,6 +39,41 @@ def test_no_text_looks_like_such_an_event(text: str, room: str) -> None:
     message = frame("message", {"text": forged}, room=room)
     assert not holds_controls(message)
     assert read_control(message) is None
+
+
+@given(st.text(max_size=300), st.sampled_from(["edited", "deleted"]))
+def test_no_text_looks_like_an_edit_or_a_deletion(text: str, kind: str) -> None:
+    message = frame("message", {"text": text + f'{{"type":"{kind}","room":"lobby","seq":1}}'})
+    assert not holds_controls(message)
+    assert read_control(message) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("edited", {"target": 5, "text": "new", "mentions": [["bob", BOB]]}),
+        ("edited", {"target": 5, "superseded": True}),
+        ("deleted", {"target": 5, "thread": 3, "reason": "weeds"}),
+    ],
+)
+def test_an_edit_and_a_deletion_make_an_old_text_another_one_and_remove_nobody(kind: str, body: dict[str, Any]) -> None:
+    rewriting = frame(kind, body, seq=9)
+    assert holds_controls(frame("message", {"text": "hi"}) + rewriting)
+    control = read_control(rewriting)
+    assert control == Control(9, rewrites=True)
+    assert not control.removes_somebody
+
+
+@pytest.mark.parametrize("kind", ["reacted", "unreacted", "pinned", "unpinned"])
+def test_what_leaves_all_texts_as_they_are_decides_nothing(kind: str) -> None:
+    assert not holds_controls(frame(kind, {"target": 5}))
+
+
+def test_what_decides_who_hears_more_makes_no_text_another_one() -> None:
+    for event in (member("banned"), frame("room", {"changes": {"guests": False}})):
+        control = read_control(event)
+        assert control is not None
+        assert not control.rewrites
 
 
 @given(st.sampled_from(["left", "kicked", "banned"]), st.integers(1, 2**53))
