@@ -1,0 +1,342 @@
+"""The store's contract: how far people have read, what that leaves, and what mentions them."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+from msgspec import structs
+
+from tests.store.conftest import Stage
+from tests.store.governed import ANN, BOB, CAT, GUS, ROOT, actor, joined, made, refused, says
+from trichat.chat.ports import Store
+from trichat.core.acts import Remove, Rewrite
+from trichat.core.changes import Ban, Kick, Quit, SetRole
+from trichat.core.conversation import InboxRoom, Level, Marker, Mention, Told
+from trichat.core.events import EVERYBODY, Committed, Draft, Event, Person, RoomRecord
+from trichat.core.names import RoomId, RoomName, UserId
+from trichat.core.present import TOMBSTONE
+from trichat.core.standing import Role, RoomRules
+
+
+@pytest.fixture
+async def room(store: Store) -> RoomRecord:
+    """A public room that ann owns and bob is a member of: its head is 3."""
+    room = await made(store)
+    await joined(store, room, BOB)
+    return room
+
+
+async def said(store: Store, *drafts: Draft) -> list[int]:
+    outcomes = await store.append(drafts)
+    return [outcome.seq for outcome in outcomes if isinstance(outcome, Committed)]
+
+
+def mentioning(person: Person, room: RoomRecord, *whom: UserId, text: str = "hey") -> Draft:
+    return structs.replace(says(person, room, text), mentions=whom)
+
+
+async def marker(store: Store, room: RoomRecord, person: Person) -> Marker | None:
+    access = await store.governance.access(room.name, person.user_id)
+    assert access is not None
+    return access.marker
+
+
+async def reads(store: Store, room: RoomRecord, person: Person, seq: int) -> Marker:
+    return (await store.markers.read(room.id, actor(person), seq)).marker
+
+
+async def inbox(store: Store, person: Person, *, after: str = "", limit: int = 100) -> list[InboxRoom]:
+    return await store.markers.inbox(person.user_id, after=after, limit=limit)
+
+
+async def mentions(store: Store, person: Person, *, before: str = "", limit: int = 100) -> list[Mention]:
+    return await store.markers.mentions(person.user_id, before=before, limit=limit)
+
+
+def places(found: list[Mention]) -> list[tuple[str, int]]:
+    return [(mention.room, mention.message.seq) for mention in found]
+
+
+# markers
+
+
+async def test_who_becomes_a_member_has_nothing_unread(store: Store, room: RoomRecord) -> None:
+    await said(store, says(ANN, room), says(ANN, room))
+    await joined(store, room, CAT)
+    assert await marker(store, room, CAT) == Marker(6, unread=0)
+    assert await marker(store, room, ANN) == Marker(5, unread=0)
+
+
+async def test_who_makes_a_room_has_nothing_unread(store: Store) -> None:
+    created = await store.governance.create(RoomName("lobby"), RoomRules(), actor(ANN), address="")
+    assert created.marker == Marker(2, unread=0)
+    assert await marker(store, created.record, ANN) == created.marker
+
+
+async def test_what_others_say_is_unread_until_it_is_read(store: Store, room: RoomRecord) -> None:
+    await said(store, *[says(ANN, room) for _ in range(5)])
+    assert await marker(store, room, BOB) == Marker(3, unread=5)
+    assert await reads(store, room, BOB, 6) == Marker(6, unread=2)
+    assert await marker(store, room, BOB) == Marker(6, unread=2)
+
+
+async def test_who_says_something_has_read_what_came_before(store: Store, room: RoomRecord) -> None:
+    await said(store, says(ANN, room), says(BOB, room))
+    assert await marker(store, room, BOB) == Marker(5, unread=0)
+    assert await marker(store, room, ANN) == Marker(4, unread=1)
+
+
+async def test_events_that_are_no_messages_are_not_unread(store: Store, room: RoomRecord) -> None:
+    await joined(store, room, CAT)
+    await said(store, says(ANN, room))
+    assert await marker(store, room, BOB) == Marker(3, unread=1)
+    assert await reads(store, room, BOB, 4) == Marker(4, unread=1)
+
+
+async def test_a_marker_never_moves_back(store: Store, room: RoomRecord) -> None:
+    await said(store, *[says(ANN, room) for _ in range(3)])
+    assert (await store.markers.read(room.id, actor(BOB), 5)).moved
+    for seq in (4, 0, 5):
+        again = await store.markers.read(room.id, actor(BOB), seq)
+        assert not again.moved
+        assert again.marker == Marker(5, unread=1)
+
+
+async def test_nobody_reads_beyond_the_head(store: Store, room: RoomRecord) -> None:
+    await said(store, says(ANN, room))
+    with refused("bad_field", "seq", "the head is 4"):
+        await store.markers.read(room.id, actor(BOB), 5)
+    assert await reads(store, room, BOB, 4) == Marker(4, unread=0)
+
+
+async def test_what_two_devices_read_at_once_is_the_farther_one(store: Store, room: RoomRecord) -> None:
+    await said(store, *[says(ANN, room) for _ in range(40)])
+    seen: list[tuple[int, Marker]] = []
+
+    async def device(seq: int) -> None:
+        seen.append((seq, await reads(store, room, BOB, seq)))
+
+    async with trio.open_nursery() as nursery:
+        for seq in range(4, 44):
+            nursery.start_soon(device, seq)
+    assert all(found.seq >= seq and found.unread == 43 - found.seq for seq, found in seen)
+    assert await marker(store, room, BOB) == Marker(43, unread=0)
+
+
+async def test_who_leaves_and_comes_back_begins_anew(store: Store, room: RoomRecord) -> None:
+    await said(store, says(ANN, room))
+    await store.governance.change(room.id, actor(BOB), Quit())
+    assert await marker(store, room, BOB) is None
+    await said(store, says(ANN, room))
+    await joined(store, room, BOB)
+    await said(store, says(ANN, room))
+    assert await marker(store, room, BOB) == Marker(7, unread=1)
+
+
+async def test_another_role_is_no_new_membership(store: Store, room: RoomRecord) -> None:
+    await said(store, says(ANN, room))
+    await store.governance.change(room.id, actor(ANN), SetRole(Role.MODERATOR), target=BOB)
+    assert await marker(store, room, BOB) == Marker(3, unread=1)
+
+
+async def test_what_was_deleted_is_not_unread_and_what_was_edited_is(store: Store, room: RoomRecord) -> None:
+    await said(store, *[says(ANN, room, f"{n}") for n in range(4)])
+    await reads(store, room, BOB, 5)
+    for seq in (4, 6):  # one that was read, one that was not
+        await store.acts.act(room.id, actor(ANN), seq, Remove(), cid=None, address="")
+    await store.acts.act(room.id, actor(ANN), 7, Rewrite("other words"), cid=None, address="")
+    assert await marker(store, room, BOB) == Marker(5, unread=1)
+    assert await reads(store, room, BOB, 6) == Marker(6, unread=1)
+    assert await reads(store, room, BOB, 7) == Marker(7, unread=0)
+
+
+async def test_markers_are_for_members_alone(store: Store, room: RoomRecord) -> None:
+    hidden = await made(store, "~x", kind="private")
+    for person in (CAT, GUS, ROOT):
+        with refused("forbidden"):
+            await store.markers.read(room.id, actor(person), 1)
+        with refused("forbidden"):
+            await store.markers.seen(room.id, actor(person), most=100)
+        with refused("forbidden"):
+            await store.markers.notify(room.id, actor(person), "none", None)
+        for refusing in (hidden.id, RoomId(2**40)):
+            with refused("no_such_room"):
+                await store.markers.read(refusing, actor(person), 1)
+        assert await marker(store, room, person) is None
+        assert await inbox(store, person) == []
+    assert await marker(store, room, BOB) == Marker(3, unread=0)
+
+
+@pytest.mark.parametrize("change", [Kick(), Ban()])
+async def test_who_was_removed_reads_no_more(store: Store, room: RoomRecord, change: Kick | Ban) -> None:
+    await store.governance.change(room.id, actor(ANN), change, target=BOB)
+    with refused("forbidden"):
+        await store.markers.read(room.id, actor(BOB), 3)
+    assert await inbox(store, BOB) == []
+
+
+# mentions
+
+
+async def test_a_message_that_mentions_twice_counts_once(store: Store, room: RoomRecord) -> None:
+    await said(
+        store,
+        mentioning(ANN, room, BOB.user_id),
+        mentioning(ANN, room, CAT.user_id),
+        mentioning(ANN, room, EVERYBODY),
+        mentioning(ANN, room, EVERYBODY, BOB.user_id),
+    )
+    assert await marker(store, room, BOB) == Marker(3, unread=4, mentions=3)
+    assert await reads(store, room, BOB, 6) == Marker(6, unread=1, mentions=1)
+    assert [(one.message.seq, one.unread) for one in await mentions(store, BOB)] == [(7, True), (6, False), (4, False)]
+
+
+async def test_a_deleted_message_mentions_nobody(store: Store, room: RoomRecord) -> None:
+    await said(store, mentioning(ANN, room, BOB.user_id))
+    await store.acts.act(room.id, actor(ANN), 4, Remove(), cid=None, address="")
+    assert await marker(store, room, BOB) == Marker(3, unread=0, mentions=0)
+    assert await mentions(store, BOB) == []
+
+
+async def test_mentions_are_listed_over_all_rooms_the_last_first(stage: Stage) -> None:
+    store, rooms = stage.store, [await made(stage.store, name) for name in ("a", "b")]
+    for one in rooms:
+        await joined(store, one, BOB)
+    for one in (rooms[0], rooms[1], rooms[0]):
+        await said(store, mentioning(ANN, one, BOB.user_id), mentioning(ANN, one, EVERYBODY), says(ANN, one))
+        stage.let_pass(1)
+    everything = [("a", 8), ("a", 7), ("b", 5), ("b", 4), ("a", 5), ("a", 4)]
+    assert places(await mentions(store, BOB)) == everything
+    for limit in (1, 2, 4, 5):
+        listed: list[tuple[str, int]] = []
+        key = ""
+        while page := await mentions(store, BOB, before=key, limit=limit):
+            listed += places(page)
+            key = page[-1].key
+        assert listed == everything
+
+
+async def test_mentions_of_the_same_moment_are_paged_without_a_loss(store: Store) -> None:
+    rooms = [await made(store, name) for name in ("a", "b", "c")]
+    for one in rooms:
+        await joined(store, one, BOB)
+    await said(store, *[mentioning(ANN, one, BOB.user_id) for _ in range(3) for one in rooms])
+    whole = await mentions(store, BOB)
+    assert len(whole) == 9
+    assert [
+        one for key in ["", *(one.key for one in whole)] for one in await mentions(store, BOB, before=key, limit=1)
+    ] == whole
+
+
+async def test_only_what_one_may_see_mentions_one(store: Store) -> None:
+    room = await made(store, rules=RoomRules(history="joined"))
+    other = await made(store, "other")
+    await said(store, mentioning(ANN, room, EVERYBODY), mentioning(ANN, other, EVERYBODY))
+    await joined(store, room, BOB)
+    assert await mentions(store, BOB) == []
+    await said(store, mentioning(ANN, room, EVERYBODY))
+    assert places(await mentions(store, BOB)) == [("lobby", 5)]
+    assert places(await mentions(store, CAT)) == []
+    await store.governance.change(room.id, actor(BOB), Quit())
+    assert await mentions(store, BOB) == []
+
+
+@pytest.mark.parametrize("key", ["x", "1-2", "1-2-3-4", "-1-2-3", "٣-1-1", "9" * 17 + "-1-1", "1-1-1\n"])
+async def test_what_is_no_key_is_said_to_be_none(store: Store, room: RoomRecord, key: str) -> None:
+    with refused("bad_field", "before"):
+        await mentions(store, BOB, before=key)
+
+
+async def test_the_largest_key_is_the_end(store: Store, room: RoomRecord) -> None:
+    await said(store, mentioning(ANN, room, BOB.user_id))
+    key = "-".join(("9" * 16, "9" * 18, "9" * 18))
+    assert places(await mentions(store, BOB, before=key)) == [("lobby", 4)]
+
+
+# inbox
+
+
+async def test_the_inbox_tells_of_each_room_what_is_new(store: Store, room: RoomRecord) -> None:
+    await said(store, says(ANN, room, "one"), mentioning(ANN, room, BOB.user_id, text="two"))
+    (listed,) = await inbox(store, BOB)
+    assert listed == InboxRoom(
+        id=room.id, room=room.name, kind="public", title="", epoch=room.epoch, head=5, role=Role.MEMBER,
+        read=Marker(3, unread=2, mentions=1), told=Told(), last=listed.last,
+    )  # fmt: skip
+    assert listed.last is not None
+    assert (listed.last.seq, listed.last.user) == (5, "ann")
+    assert b'"two"' in listed.last.body
+
+
+async def test_the_inbox_is_paged_by_name(store: Store) -> None:
+    for name in ("c", "ä", "a", "b"):
+        await joined(store, await made(store, name), BOB)
+    await made(store, "not-bobs")
+    assert [one.room for one in await inbox(store, BOB)] == ["a", "b", "c", "ä"]
+    assert [one.room for one in await inbox(store, BOB, limit=2)] == ["a", "b"]
+    assert [one.room for one in await inbox(store, BOB, after="b", limit=2)] == ["c", "ä"]
+    assert await inbox(store, BOB, after="ä") == []
+
+
+async def test_the_inbox_shows_a_tombstone_of_a_last_message_that_was_deleted(store: Store, room: RoomRecord) -> None:
+    await said(store, says(ANN, room))
+    assert last_of(await inbox(store, BOB)) is not None
+    await store.acts.act(room.id, actor(ANN), 4, Remove(), cid=None, address="")
+    last = last_of(await inbox(store, BOB))
+    assert last is not None
+    assert (last.seq, last.rev, last.body) == (4, 5, TOMBSTONE)
+
+
+async def test_the_inbox_does_not_show_what_was_said_before_one_came(store: Store) -> None:
+    room = await made(store, rules=RoomRules(history="joined"))
+    await said(store, says(ANN, room))
+    await joined(store, room, BOB)
+    assert last_of(await inbox(store, BOB)) is None
+    assert last_of(await inbox(store, ANN)) is not None
+    await said(store, says(ANN, room))
+    assert last_of(await inbox(store, BOB)) is not None
+
+
+async def test_a_direct_room_is_in_the_inbox_of_both(store: Store) -> None:
+    direct = (await store.governance.open_direct(RoomName("@ann-bob"), actor(ANN), BOB)).record
+    await said(store, says(ANN, direct))
+    (of_ann,), (of_bob,) = await inbox(store, ANN), await inbox(store, BOB)
+    assert (of_ann.kind, of_ann.read) == ("direct", Marker(3, unread=0))
+    assert (of_bob.kind, of_bob.read) == ("direct", Marker(2, unread=1))
+
+
+# what is to be told, and who has read
+
+
+async def test_what_one_wants_to_be_told_is_kept(stage: Stage) -> None:
+    store, room = stage.store, await made(stage.store)
+    assert await tell(store, room) == Told("all", 0)
+    access = await store.governance.access(room.name, ANN.user_id)
+    assert access is not None
+    until = access.now + 100_000
+    assert await tell(store, room, "mentions") == Told("mentions", 0)
+    assert await tell(store, room, quiet_until=until) == Told("mentions", until)
+    assert await tell(store, room) == Told("mentions", until)
+    assert (await inbox(store, ANN))[0].told == Told("mentions", until)
+    assert await tell(store, room, quiet_until=0) == Told("mentions", 0)
+    assert await tell(store, room, quiet_until=access.now - 1) == Told("mentions", 0)
+    assert (await inbox(store, ANN))[0].told == Told("mentions", 0)
+
+
+async def tell(store: Store, room: RoomRecord, level: Level | None = None, quiet_until: int | None = None) -> Told:
+    return await store.markers.notify(room.id, actor(ANN), level, quiet_until)
+
+
+async def test_members_see_who_has_read_how_far(store: Store, room: RoomRecord) -> None:
+    await said(store, says(ANN, room))
+    await store.governance.change(room.id, actor(ANN), Ban(), target=GUS)
+    await joined(store, room, CAT)
+    people = await store.markers.seen(room.id, actor(CAT), most=3)
+    assert [(one.user, one.seq) for one in people] == [("ann", 4), ("bob", 3), ("cat", 6)]
+    with refused("limit_reached", "room"):
+        await store.markers.seen(room.id, actor(CAT), most=2)
+
+
+def last_of(rooms: list[InboxRoom]) -> Event | None:
+    (one,) = rooms
+    return one.last
