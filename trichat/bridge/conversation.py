@@ -11,12 +11,22 @@ import trio
 
 from trichat.bridge.channels import Channels
 from trichat.bridge.echo import EchoWatch
-from trichat.bridge.envelope import BadEnvelope, decode, decode_beat, encode, encode_beat, is_from
+from trichat.bridge.envelope import (
+    BadEnvelope,
+    decode,
+    decode_beat,
+    decode_whisper,
+    encode,
+    encode_beat,
+    encode_whisper,
+    is_from,
+    is_whisper,
+)
 from trichat.bridge.feed import NewsFeed
 from trichat.bridge.island import aio
 from trichat.bridge.link import Link, LinkDown, packed_publish
 from trichat.bridge.subscriptions import Subscriptions
-from trichat.chat.ports import Batch, Beat, Linked, Subscribed
+from trichat.chat.ports import Batch, Beat, Linked, Subscribed, Whisper
 from trichat.core.limits import Limits
 from trichat.core.names import Incarnation, RoomId
 
@@ -42,7 +52,7 @@ class Node:
 class Conversation:
     """Speaks and hears over one `link` for `run`. It is Linked once an own beat has been heard back.
 
-    `queue` holds what is to be published; `rooms` are subscribed, of which `ready` are confirmed already.
+    `queue` and `whispers` hold what is to be published; `rooms` are subscribed, of which `ready` are confirmed already.
     """
 
     def __init__(
@@ -53,6 +63,7 @@ class Conversation:
         node: Node,
         feed: NewsFeed,
         queue: deque[Batch],
+        whispers: deque[Whisper],
         rooms: Subscriptions,
         ready: list[RoomId],
         limits: Limits,
@@ -63,6 +74,7 @@ class Conversation:
         self._node = node
         self._feed = feed
         self._queue = queue
+        self._whispers = whispers
         self._rooms = rooms
         self._ready = ready
         self._limits = limits
@@ -136,12 +148,12 @@ class Conversation:
         self._link.wake()
 
     async def _speak_aio(self) -> None:
-        """Sends all that waits whenever something does: subscriptions, then one pipeline of batches and beats."""
+        """Sends all that waits whenever something does: subscriptions, then one pipeline of all that is said."""
         while True:
             await self._link.work_aio()
             if self._rooms.changed:
                 await self._change_rooms_aio()
-            if self._queue or self._beats:
+            if self._queue or self._beats or self._whispers:
                 await self._link.publish_aio(self._take_pipeline())
 
     async def _change_rooms_aio(self) -> None:
@@ -159,6 +171,9 @@ class Conversation:
             self._marks[mark] = self._published
             commands.append(packed_publish(self._channels.nodes, beat))
         self._beats.clear()
+        # last, and not counted: nobody asks whether they were heard
+        commands += [packed_publish(room(one.room_id), encode_whisper(incarnation, one)) for one in self._whispers]
+        self._whispers.clear()
         return commands
 
     # hearing
@@ -170,7 +185,11 @@ class Conversation:
         try:
             if channel == self._channels.nodes:
                 self._hear_beat(*decode_beat(payload))
-            elif not is_from(payload, self._node.incarnation):
+            elif is_from(payload, self._node.incarnation):
+                return
+            elif is_whisper(payload):
+                self._hear_whisper(decode_whisper(payload))
+            else:
                 self._hear_batch(decode(payload))
         except BadEnvelope as error:
             self._complain(channel, error)
@@ -179,6 +198,10 @@ class Conversation:
         # before Linked nothing is heard: Subscribed comes after it, and has the room's head looked at
         if batch.room_id in self._rooms and self.linked:
             self._feed.post(batch)
+
+    def _hear_whisper(self, whisper: Whisper) -> None:
+        if whisper.room_id in self._rooms and self.linked:
+            self._feed.post_whisper(whisper)
 
     def _hear_beat(self, beat: Beat, mark: int) -> None:
         if beat.incarnation == self._node.incarnation:

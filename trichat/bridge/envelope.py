@@ -1,8 +1,10 @@
 """What travels between nodes: the bytes that clients get, behind a small fixed header; and the beats.
 
 A batch is `version (1 byte), incarnation (8), room id (8), first seq (8), count (4)`, big-endian, and then the
-joined text frames. Version and incarnation stay at these offsets in every version, so that an own echo is
-known without reading the rest. A beat is a JSON object, because people look at it with `redis-cli SUBSCRIBE`.
+joined text frames. A whisper has another version, and `incarnation (8), room id (8)` and what is said: who does not
+know it takes it for a later version's, and drops it. Version and incarnation stay at these offsets in every version,
+so that an own echo is known without reading the rest. A beat is a JSON object, because people look at it with
+`redis-cli SUBSCRIBE`.
 """
 
 from __future__ import annotations
@@ -13,12 +15,14 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta, Struct
 
-from trichat.chat.ports import Batch, Beat
+from trichat.chat.ports import Batch, Beat, Whisper
 from trichat.core.codec import split_frames
 from trichat.core.names import Incarnation, RoomId
 
 VERSION: Final = 1
+WHISPER_VERSION: Final = 2
 _HEADER: Final = struct.Struct(">BQQQI")
+_WHISPER_HEADER: Final = struct.Struct(">BQQ")
 _TEXT_FRAME: Final = 0x81  # final, text, as `core.codec.text_frame` makes them
 _MASKED: Final = 0x80
 
@@ -49,6 +53,24 @@ def decode(payload: bytes) -> Batch:
         raise BadEnvelope("events are numbered from 1")
     _check_frames(joined, count)
     return Batch(RoomId(room_id), first, count, joined)
+
+
+def encode_whisper(incarnation: Incarnation, whisper: Whisper) -> bytes:
+    """`whisper` as it travels, said by the node `incarnation`."""
+    return _WHISPER_HEADER.pack(WHISPER_VERSION, incarnation, whisper.room_id) + whisper.said
+
+
+def is_whisper(payload: bytes) -> bool:
+    """Whether this is to be read by `decode_whisper`. Never raises."""
+    return payload[:1] == bytes((WHISPER_VERSION,))
+
+
+def decode_whisper(payload: bytes) -> Whisper:
+    """The whisper in `payload`, for which `is_whisper`. Raises BadEnvelope when it is shorter than its header."""
+    if len(payload) < _WHISPER_HEADER.size:
+        raise BadEnvelope("a whisper shorter than its header")
+    _, _, room_id = _WHISPER_HEADER.unpack_from(payload)
+    return Whisper(RoomId(room_id), payload[_WHISPER_HEADER.size :])
 
 
 def _check_frames(joined: bytes, count: int) -> None:

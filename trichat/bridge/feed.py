@@ -7,11 +7,17 @@ from typing import Final, assert_never
 
 import trio
 
-from trichat.chat.ports import Batch, Beat, Cut, Linked, Missed, News, Subscribed
+from trichat.chat.ports import Batch, Beat, Cut, Linked, Missed, News, Subscribed, Whisper
 from trichat.core.names import RoomId
+
+#: The part of the queue that may be full before whispers are dropped: the rest is for what must not be lost.
+_QUIET: Final = 0.1
 
 _LINK: Final = ("link", 0)
 _MISSED: Final = ("missed", 0)
+
+#: News of which something is told in any case.
+Owed = Batch | Beat | Linked | Cut | Subscribed | Missed
 
 
 class NewsFeed:
@@ -24,12 +30,13 @@ class NewsFeed:
 
     def __init__(self, capacity: int, missed_every_s: float) -> None:
         self._send, self.news = trio.open_memory_channel[News](capacity)
+        self._quiet = capacity * _QUIET
         self._missed_every_s = missed_every_s
-        self._owed: dict[tuple[str, int], News] = {}
+        self._owed: dict[tuple[str, int], Owed] = {}
         self._owing = trio.Event()
         self._missed = trio.Event()
 
-    def post(self, news: News) -> None:
+    def post(self, news: Owed) -> None:
         """Tell `news`, now or when there is room. To nobody, when the receiver is closed."""
         if not self._owed:
             try:
@@ -41,6 +48,12 @@ class NewsFeed:
             else:
                 return
         self._owe(news)
+
+    def post_whisper(self, whisper: Whisper) -> None:
+        """Tell it now, unless others wait."""
+        if not self._owed and self._send.statistics().current_buffer_used < self._quiet:
+            with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                self._send.send_nowait(whisper)
 
     def post_missed(self) -> None:
         """Something could not be published: Missed is told soon, and at most once per `missed_every_s`."""
@@ -57,7 +70,7 @@ class NewsFeed:
                 nursery.start_soon(self._run_missed)
                 await self._run_owed()
 
-    def _owe(self, news: News) -> None:
+    def _owe(self, news: Owed) -> None:
         key, owed = _coalesced(news)
         self._owed.pop(key, None)  # told in the order of the last of its kind
         self._owed[key] = owed
@@ -82,7 +95,7 @@ class NewsFeed:
             await trio.sleep(self._missed_every_s)
 
 
-def _coalesced(news: News) -> tuple[tuple[str, int], News]:
+def _coalesced(news: Owed) -> tuple[tuple[str, int], Owed]:
     """Under which key `news` is owed, and what is owed."""
     match news:
         case Batch(room_id=room_id) | Subscribed(room_id=room_id):

@@ -9,7 +9,7 @@ import trio
 
 from trichat.bridge.feed import NewsFeed
 from trichat.bridge.subscriptions import Subscriptions
-from trichat.chat.ports import Batch, Beat, Bridge, Cut, Linked, News, Subscribed
+from trichat.chat.ports import Batch, Beat, Bridge, Cut, Linked, News, Subscribed, Whisper
 from trichat.core.limits import Limits
 from trichat.core.names import Incarnation, RoomId
 
@@ -63,6 +63,12 @@ class MemoryBus:
             if isinstance(news, Beat) or incarnation != speaker:
                 bridge.hear(news)
 
+    def carry_whisper(self, speaker: Incarnation, whisper: Whisper) -> None:
+        """Give it to the others that are linked and hear the room."""
+        for incarnation, bridge in list(self._bridges.items()):
+            if incarnation != speaker:
+                bridge.hear_whisper(whisper)
+
     def _tell_links(self) -> None:
         for incarnation, bridge in list(self._bridges.items()):
             bridge.set_reached(self.reaches(incarnation))
@@ -111,6 +117,10 @@ class _MemoryBridge:
         else:
             self._feed.post_missed()
 
+    def whisper(self, whisper: Whisper) -> None:
+        if self._linked:
+            self._bus.carry_whisper(self.beat.incarnation, whisper)
+
     def subscribe(self, room_id: RoomId) -> None:
         if self._rooms.want(room_id):
             self._work.set()
@@ -124,8 +134,16 @@ class _MemoryBridge:
         """The bus carried `news` to here."""
         if not self._linked:
             return
-        if isinstance(news, Beat) or (news.room_id in self._subscribed and news.room_id in self._rooms):
+        if isinstance(news, Beat) or self._hears(news.room_id):
             self._feed.post(news)
+
+    def hear_whisper(self, whisper: Whisper) -> None:
+        """The bus carried it to here."""
+        if self._linked and self._hears(whisper.room_id):
+            self._feed.post_whisper(whisper)
+
+    def _hears(self, room_id: RoomId) -> bool:
+        return room_id in self._subscribed and room_id in self._rooms
 
     def set_reached(self, reached: bool) -> None:
         """Whether the bus can be reached changed, perhaps: a lost link is Cut at once."""

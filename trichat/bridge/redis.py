@@ -22,7 +22,7 @@ from trichat.bridge.island import aio, open_island
 from trichat.bridge.link import Link, LinkDown, LinkRefused
 from trichat.bridge.sentinel import ask_sentinel_aio
 from trichat.bridge.subscriptions import Subscriptions
-from trichat.chat.ports import Batch, Bridge, Cut, News
+from trichat.chat.ports import Batch, Bridge, Cut, News, Whisper
 from trichat.core.chance import Chance
 from trichat.core.limits import Limits
 from trichat.core.names import Incarnation, RoomId
@@ -80,6 +80,7 @@ class RedisBridge:
         self._feed = NewsFeed(limits.news_queue, missed_every_s=limits.beat_s)
         self._rooms = Subscriptions()
         self._queue: deque[Batch] = deque()
+        self._whispers: deque[Whisper] = deque()
         self._conversation: Conversation | None = None
         self._pause_s = limits.redis_backoff_s
         self._failures = 0
@@ -96,6 +97,13 @@ class RedisBridge:
             return
         self._queue.append(batch)
         conversation.wake()
+
+    def whisper(self, whisper: Whisper) -> None:
+        conversation = self._conversation
+        waiting = max(len(self._whispers), len(self._queue))
+        if conversation is not None and conversation.linked and waiting < self._limits.whisper_queue:
+            self._whispers.append(whisper)
+            conversation.wake()
 
     def subscribe(self, room_id: RoomId) -> None:
         """A room that is subscribed to already stays so, and nothing is told again."""
@@ -186,6 +194,7 @@ class RedisBridge:
             node=self._node,
             feed=self._feed,
             queue=self._queue,
+            whispers=self._whispers,
             rooms=self._rooms,
             ready=ready,
             limits=self._limits,
@@ -196,6 +205,7 @@ class RedisBridge:
         finally:
             self._conversation = None
             await _drop(link)
+            self._whispers.clear()
             if self._queue or conversation.unconfirmed:
                 self._queue.clear()
                 self._feed.post_missed()

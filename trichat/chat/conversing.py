@@ -37,7 +37,6 @@ ACTS: Final[dict[type[Command], Callable[[Session, Any], Awaitable[None]]]] = {
     conversation.Inbox: inbox,
     conversation.Mentions: mentions,
     conversation.Notify: notify,
-    conversation.Typing: typing,
     conversation.Presence: presence,
     conversation.SetPresence: set_presence,
     conversation.Search: search,
@@ -54,4 +53,7 @@ def conversing(session: Session, command: ConversationCommand) -> Waiting | None
     """Do what `command` says, or return what must wait. Raises Refusal."""
     if session.account is None and isinstance(command, FOR_ACCOUNTS):
         raise account_needed()  # before anything is looked up
+    if isinstance(command, conversation.Typing):
+        typing(session, command)  # many a second: done at once, without a task
+        return None
     return partial(ACTS[type(command)], session, command)

@@ -9,6 +9,7 @@ import trio
 
 from trichat.chat.committer import Committer
 from trichat.chat.expiry import Expiry
+from trichat.chat.indexing import run_indexing
 from trichat.chat.pages import Pages
 from trichat.chat.password_throttle import PasswordThrottle
 from trichat.chat.ports import Batch, Bridge, Store, StoreUnavailable
@@ -18,7 +19,9 @@ from trichat.chat.revocation import Revocation
 from trichat.chat.room import Room
 from trichat.chat.session import Session
 from trichat.chat.throttle import Throttle
+from trichat.chat.typists import Typists
 from trichat.chat.vault_port import Vault
+from trichat.chat.watching import Watching
 from trichat.chat.whispers import Whispers
 from trichat.core.chance import Chance
 from trichat.core.codec import encode_event, encode_reply, text_frame
@@ -78,6 +81,8 @@ class Hub:
         self.pages = Pages(store, limits)
         self.relay = Relay(self)
         self.whispers = Whispers(self)
+        self.typists = Typists(self)
+        self.watching = Watching(self)
         self.committer = Committer(store, limits, lanes, self.announce)
         self._rooms: dict[RoomName, Room] = {}
         self._rooms_by_id: dict[RoomId, Room] = {}
@@ -93,7 +98,10 @@ class Hub:
             nursery.start_soon(self.revocation.run)
             nursery.start_soon(self.expiry.run)
             nursery.start_soon(self.presence.run, self)
+            nursery.start_soon(self.typists.run)
+            nursery.start_soon(self.watching.run)
             nursery.start_soon(self._run_forgetting)
+            nursery.start_soon(run_indexing, self.store.searching, self.limits)
             task_status.started()
 
     # rooms
@@ -220,6 +228,13 @@ class Hub:
         self.signer = Signer(await self.store.signing_secrets())
 
     # sessions
+
+    def tell_presence(self, rooms: Iterable[RoomId]) -> None:
+        """Somebody's presence in these rooms is another one in the store: every node looks there soon."""
+        for room_id in rooms:
+            if (room := self._rooms_by_id.get(room_id)) is not None:
+                self.watching.look_soon(room)
+            self.whispers.presence(room_id)
 
     def named_guests(self) -> list[UserId]:
         """Guests who are here under a name that they reserved."""

@@ -56,6 +56,7 @@ def welcome(session: Session) -> None:
     if hub.allow_guests:
         session.user_id = hub.chance.guest()
         session.user = given_name(session.user_id)
+        hub.presence.arrive(session)
         greeting = Welcome(
             v=greeting.v,
             session=greeting.session,
@@ -124,9 +125,12 @@ def become(session: Session, identity: Identity) -> None:
     hub = session.hub
     hub.revocation.leave(session)
     hub.expiry.forget(session)
+    hub.presence.depart(session)
+    session.away = session.away and identity.user_id == session.user_id
     session.user_id, session.user, session.named = identity.user_id, identity.user, identity.named
     session.account, session.login_id, session.key = identity.account, identity.login_id, identity.key
     session.offered_totp = None
+    hub.presence.arrive(session)
     if identity.account is not None:
         hub.revocation.enter(session, identity.looks)
     if identity.ends_at is not None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import starmap
 from typing import TYPE_CHECKING, Final
 
 import trio
 
-from trichat.chat.ports import NodeRecord, PresenceChange, Store, StoreUnavailable
+from trichat.chat.connected import Connected
+from trichat.chat.ports import DeviceChange, NodeRecord, PresenceChange, Store, StoreUnavailable
 from trichat.chat.room import Room
+from trichat.core.attendance import Attendee
 from trichat.core.events import Person
 from trichat.core.limits import Limits
 from trichat.core.names import Incarnation, RoomId, UserId
 
 if TYPE_CHECKING:
     from trichat.chat.hub import Hub
+    from trichat.chat.session import Session
 
 #: Seconds between two records when somebody came or went: many changes go together.
 _CHANGES_S: Final = 0.5
@@ -28,7 +32,10 @@ _TIDY_S: Final = 60.0
 
 
 class Presence:
-    """Counts each person's connections to each room at this node, and keeps the node's record in the store."""
+    """Counts each person's connections to each room at this node, and keeps the node's record in the store.
+
+    Which devices are connected at all, `Connected` knows.
+    """
 
     def __init__(self, store: Store, limits: Limits, incarnation: Incarnation, node: str) -> None:
         self._store = store
@@ -37,6 +44,8 @@ class Presence:
         self._node = node
         self._here: dict[tuple[RoomId, UserId], str] = {}
         self._changed: dict[tuple[RoomId, UserId], None] = {}
+        self._connected = Connected()
+        self._devices_changed: dict[tuple[UserId, str], None] = {}
         self._changes = trio.Event()
         self._urgent = trio.Event()
         self._degraded = False
@@ -58,6 +67,43 @@ class Presence:
             if not room.people:
                 room.idle_since = trio.current_time()
 
+    def arrive(self, session: Session) -> None:
+        """The connection is this person's from now on."""
+        self._note_device(self._connected.add(session))
+
+    def depart(self, session: Session) -> None:
+        """The connection is nobody's any more, or another's soon."""
+        self._note_device(self._connected.remove(session))
+
+    def set_away(self, session: Session, away: bool) -> None:
+        """Nobody sits at this device, or somebody again."""
+        if session.away != away:
+            session.away = away
+            self._note_device(self._connected.changed(session))
+
+    def sessions_of(self, user_id: UserId) -> Sequence[Session]:
+        """The person's connections to this node."""
+        return self._connected.sessions_of(user_id)
+
+    def rooms_of(self, user_id: UserId) -> set[RoomId]:
+        """The rooms that the person listens to at this node."""
+        sessions = self.sessions_of(user_id)
+        return {membership.room.id for session in sessions for membership in session.memberships.values()}
+
+    def hide(self, user_id: UserId, hidden: bool) -> None:
+        """The account hides its presence, or does so no more; nothing when it is not connected here."""
+        self._connected.hide(user_id, hidden)
+
+    def hides(self, user_id: UserId) -> bool:
+        """Whether this person, who is connected here, hides their presence."""
+        return user_id in self._connected.hidden
+
+    def attendee(self, room: Room, user_id: UserId) -> Attendee | None:
+        """Somebody who listens to the room at this node, as far as it knows; None when they hide, or are not here."""
+        user = self._here.get((room.id, user_id))
+        devices = self._connected.devices_of(user_id)
+        return None if user is None or not devices or self.hides(user_id) else Attendee(user, user_id, devices)
+
     def people_of(self, room_id: RoomId, *, after: str, limit: int) -> list[Person]:
         """Up to `limit` people connected to the room at this node, by name, after `after`."""
         people = [Person(user, who) for (room, who), user in self._here.items() if room == room_id and user > after]
@@ -71,10 +117,13 @@ class Presence:
 
     async def run(self, hub: Hub) -> None:
         """Record this node every `node_record_s`, sooner when there is news. Lives until cancelled."""
-        touched = tidied = trio.current_time()
+        touched = tidied = looked = trio.current_time()
         while True:
             try:
-                await self._record()
+                hub.tell_presence(await self._record())
+                if trio.current_time() - looked >= self._limits.presence_look_s:
+                    looked = trio.current_time()
+                    await self._look_who_hides()
                 if trio.current_time() - touched >= _TOUCH_S:
                     touched = trio.current_time()
                     await self._touch(hub)
@@ -92,6 +141,16 @@ class Presence:
         for start in range(0, len(logins), _PORTION):
             await self._store.accounts.touch_logins(logins[start : start + _PORTION])
 
+    async def _look_who_hides(self) -> None:
+        """What another node has said of it may be lost."""
+        accounts, changes = self._connected.accounts(), self._connected.hidings
+        for start in range(0, len(accounts), _PORTION):
+            portion = accounts[start : start + _PORTION]
+            hidden = await self._store.attendance.hidden_among(portion)
+            if changes != self._connected.hidings:
+                return  # what was read may be older than what was heard: the next look tells
+            self._connected.know_hidden(portion, hidden)
+
     async def _pause(self) -> None:
         with trio.move_on_after(self._limits.node_record_s):
             async with trio.open_nursery() as nursery:
@@ -104,30 +163,48 @@ class Presence:
         await trio.sleep(_CHANGES_S)
         pause.cancel(reason="somebody came or went")
 
-    async def _record(self) -> None:
+    async def _record(self) -> set[RoomId]:
+        """The rooms of which something was recorded."""
         self._urgent, self._changes = trio.Event(), trio.Event()
         record = NodeRecord(self._incarnation, self._node, self._degraded)
         taken, self._changed = self._changed, {}
+        devices, self._devices_changed = self._devices_changed, {}
         try:
-            keys = list(taken)
-            while not await self._say(record, keys):
-                keys = list(self._here)
+            changes = self._say_of(taken, devices)
+            while not await self._say(record, changes):
+                changes = self._say_of(self._here, self._connected.devices())
         except StoreUnavailable:
             # what took effect is unknown, perhaps that the node is new: next time say everybody, and who went
             self._changed = {**dict.fromkeys(self._here), **taken, **self._changed}
+            self._devices_changed = {**dict.fromkeys(self._connected.devices()), **devices, **self._devices_changed}
             raise
+        rooms = {change.room_id for change in changes if isinstance(change, PresenceChange)}
+        return rooms.union(*(self.rooms_of(user_id) for user_id, _ in devices))
 
-    async def _say(self, record: NodeRecord, keys: Sequence[tuple[RoomId, UserId]]) -> bool:
-        """Record the node and how these are now, in portions; False as soon as the node was not known."""
-        for start in range(0, max(1, len(keys)), _PORTION):
-            portion = [self._change(*key) for key in keys[start : start + _PORTION]]
-            if not await self._store.record_node(record, portion):
+    async def _say(self, record: NodeRecord, changes: Sequence[PresenceChange | DeviceChange]) -> bool:
+        """Record the node and these changes, in portions; False as soon as the node was not known."""
+        for start in range(0, max(1, len(changes)), _PORTION):
+            if not await self._store.record_node(record, changes[start : start + _PORTION]):
                 return False
         return True
+
+    def _say_of(
+        self, people: Iterable[tuple[RoomId, UserId]], devices: Iterable[tuple[UserId, str]]
+    ) -> list[PresenceChange | DeviceChange]:
+        """How these are now."""
+        return [*starmap(self._change, people), *starmap(self._device_change, devices)]
 
     def _note(self, room_id: RoomId, user_id: UserId) -> None:
         self._changed[room_id, user_id] = None
         self._changes.set()
+
+    def _note_device(self, device: tuple[UserId, str] | None) -> None:
+        if device is not None:
+            self._devices_changed[device] = None
+            self._changes.set()
+
+    def _device_change(self, user_id: UserId, device: str) -> DeviceChange:
+        return DeviceChange(user_id, device, self._connected.recorded_state(user_id, device))
 
     def _change(self, room_id: RoomId, user_id: UserId) -> PresenceChange:
         user = self._here.get((room_id, user_id))

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Final, assert_never
 import trio
 
 from trichat.chat.liveness import BeatWatch
-from trichat.chat.ports import CLUSTER, Batch, Beat, Cut, Linked, Missed, News, StoreUnavailable, Subscribed
+from trichat.chat.ports import CLUSTER, Batch, Beat, Cut, Linked, Missed, News, StoreUnavailable, Subscribed, Whisper
 from trichat.chat.room import Room
 from trichat.core.codec import encode_events
 from trichat.core.events import Event
-from trichat.core.names import RoomId
+from trichat.core.names import Incarnation, RoomId
 
 if TYPE_CHECKING:
     from trichat.chat.hub import Hub
@@ -54,6 +54,7 @@ class Relay:
         self._holes: dict[Room, None] = {}
         self._hole = trio.Event()
         self._store_away = False
+        self._nodes: frozenset[Incarnation] = frozenset()  # that live, as the last look said
         self._changes = -1  # the store's count of what nodes have to forget, at the last look
         self._said: dict[RoomId, int] = {}  # where this node's announcements of the last moment ended, by room
         self._said_before: dict[RoomId, int] = {}  # the same of the moment before
@@ -124,15 +125,10 @@ class Relay:
                     room.take(news)
             case Beat():
                 self._hear_beat(news)
-            case Linked():
-                self.linked = True
-                self._say_heads()
-                self._look_now.set()
-            case Cut(why=why):
-                log.warning("cut off from Redis: %s", why)
-                self.linked = False
-                self._grace_until = 0.0
-                self._look_now.set()
+            case Whisper():
+                self._hub.whispers.hear(news)
+            case Linked() | Cut():
+                self._hear_of_link(news)
             case Subscribed():
                 self._look_now.set()
             case Missed():
@@ -143,6 +139,17 @@ class Relay:
             case _:
                 assert_never(news)
         self._judge()
+
+    def _hear_of_link(self, news: Linked | Cut) -> None:
+        if isinstance(news, Linked):
+            self.linked = True
+            self._say_heads()
+            self._hub.watching.look_everywhere()
+        else:
+            log.warning("cut off from Redis: %s", news.why)
+            self.linked = False
+            self._grace_until = 0.0
+        self._look_now.set()
 
     def _hear_beat(self, beat: Beat) -> None:
         now = trio.current_time()
@@ -214,6 +221,9 @@ class Relay:
             await hub.forget_what_changed()
             self._changes = look.changes
         self._note_company(any(node != hub.incarnation for node in look.nodes))
+        if look.nodes.keys() != self._nodes:
+            self._nodes = frozenset(look.nodes)
+            hub.watching.look_everywhere()
         self._judge()
         behind: dict[Room, int] = {}
         for room in rooms:

@@ -51,6 +51,8 @@ class Post(Protocol):
 
     def post_rest(self, frame: Frame, taken: int) -> bool: ...
 
+    def post_ephemeral(self, frame: Frame) -> None: ...
+
 
 class Listener(Protocol):
     """Who listens: told to end when it is slow, and to pull what is too much to be pushed."""
@@ -149,6 +151,10 @@ class Room:
                 self._on_hole(self)
             case Duplicate():
                 pass
+
+    def listeners(self) -> list[Listener]:
+        """Those who hear what is delivered now."""
+        return list(self._attached)
 
     def attach(self, listener: Listener, position: int) -> bool:
         """Let `listener` hear what follows `position`; False unless that is exactly where the room is."""

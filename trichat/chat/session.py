@@ -69,7 +69,7 @@ class Session:
 
     __slots__ = (
         "_allowance", "_dispatch", "_failing", "_on_end", "_pending", "_pending_bytes", "_relief", "_replays", "_start",
-        "_unlimited", "account", "address", "ended", "failed_auths", "hub", "id", "key", "login_id",
+        "_unlimited", "account", "address", "away", "ended", "failed_auths", "hub", "id", "key", "login_id",
         "memberships", "named", "offered_totp", "outbox", "unacked", "user", "user_id", "withdrawn",
     )  # fmt: skip
 
@@ -94,6 +94,7 @@ class Session:
         self.login_id: str | None = None  # the login or key that this rests on: it ends, and so does this
         self.key: Key | None = None  # a bot's key, with what it may do
         self.offered_totp: str | None = None  # the secret of a second factor that is not confirmed yet
+        self.away = False  # says the client: nobody sits at this device
         self.named = False  # holds a reserved name, which its use keeps reserved
         self.memberships: dict[RoomName, Membership] = {}
         self.unacked = 0  # sends that are not answered
@@ -202,6 +203,7 @@ class Session:
         self._relieve()
         for membership in list(self.memberships.values()):
             self.leave(membership)
+        self.hub.presence.depart(self)
         if self.account is not None:
             self.hub.revocation.leave(self)
             self.hub.expiry.forget(self)

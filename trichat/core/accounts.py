@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -10,6 +10,9 @@ from trichat.core.names import RoomId, RoomName, UserId
 from trichat.core.standing import Actor, Role, RoomKind, Scope
 
 AccountKind = Literal["person", "bot", "outside"]  # outside: known by the tokens of another site
+
+#: The name of whoever was erased; no account can be called so.
+ERASED: Final = "erased"
 
 
 class Account(Struct, frozen=True, kw_only=True):
@@ -20,6 +23,7 @@ class Account(Struct, frozen=True, kw_only=True):
     kind: AccountKind = "person"
     admin: bool = False  # administers the whole server
     active: bool = True
+    hidden: bool = False  # for others never online, as it was when this was read
 
     @property
     def actor(self) -> Actor:

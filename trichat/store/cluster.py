@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from trichat.chat.ports import Look, NodeRecord, PresenceChange
+from trichat.chat.ports import DeviceChange, Look, NodeRecord, PresenceChange
 from trichat.core.events import Person, RoomHead
-from trichat.core.names import Incarnation, RoomId
+from trichat.core.names import Incarnation, RoomId, UserId
+from trichat.store import devices
 from trichat.store.connection import Connection
 
 _HEADS: Final = """
@@ -61,6 +62,7 @@ def list_members(connection: Connection, room_id: RoomId, *, after: str, limit: 
     return [Person(name, user_id) for name, user_id in rows]
 
 
+# who removes the row of a node, and nobody else, removes what hangs on it, and says when its people were last seen
 _REMOVE_GONE: Final = """
     WITH gone AS (
         DELETE FROM trichat.nodes WHERE incarnation IN (
@@ -68,9 +70,12 @@ _REMOVE_GONE: Final = """
             WHERE seen_at <= now() - make_interval(secs => %s)
             ORDER BY incarnation FOR UPDATE SKIP LOCKED
         )
-        RETURNING incarnation
+        RETURNING incarnation, seen_at
+    ), emptied AS (
+        DELETE FROM trichat.presence USING gone WHERE presence.incarnation = gone.incarnation
     )
-    DELETE FROM trichat.presence USING gone WHERE presence.incarnation = gone.incarnation
+    DELETE FROM trichat.devices USING gone WHERE devices.incarnation = gone.incarnation
+    RETURNING devices.user_id, extract(epoch FROM now() - gone.seen_at)::float
 """
 _TOUCH_NODE: Final = """
     UPDATE trichat.nodes SET node = %s, degraded = %s, seen_at = now() WHERE incarnation = %s RETURNING incarnation
@@ -89,19 +94,28 @@ _GO: Final = """
 
 
 def record_node(
-    connection: Connection, record: NodeRecord, changes: Sequence[PresenceChange], *, gone_s: float
+    connection: Connection, record: NodeRecord, changes: Sequence[PresenceChange | DeviceChange], *, gone_s: float
 ) -> bool:
     """The node lives, and these have come and gone; False, and only recorded, when it was not known. See the port."""
     row = (record.node, record.degraded, record.incarnation)
     with connection.transaction():
-        connection.execute(_REMOVE_GONE, (gone_s,))
+        _remove_gone(connection, gone_s)
         # this lock keeps others from taking the node for gone until its presence is written
         if connection.execute(_TOUCH_NODE, row).fetchone() is None:
             connection.execute(_ADD_NODE, row)
             connection.execute(_CLEAR, (record.incarnation,))
+            devices.forget(connection, record.incarnation)
             return False
-        _apply(connection, record.incarnation, changes)
+        _apply(connection, record.incarnation, [change for change in changes if isinstance(change, PresenceChange)])
+        devices.apply(connection, record.incarnation, [c for c in changes if isinstance(c, DeviceChange)])
     return True
+
+
+def _remove_gone(connection: Connection, gone_s: float) -> None:
+    ago_s: dict[UserId, float] = {}
+    for user_id, seconds in connection.execute(_REMOVE_GONE, (gone_s,)):
+        ago_s[user_id] = min(seconds, ago_s.get(user_id, seconds))
+    devices.note_seen(connection, list(ago_s), ago_s)
 
 
 def _apply(connection: Connection, me: Incarnation, changes: Sequence[PresenceChange]) -> None:
@@ -121,6 +135,7 @@ def forget_node(connection: Connection, me: Incarnation) -> None:
     with connection.transaction():
         connection.execute("DELETE FROM trichat.nodes WHERE incarnation = %s", (me,))
         connection.execute(_CLEAR, (me,))
+        devices.forget(connection, me)
 
 
 def ping(connection: Connection) -> None:

@@ -207,6 +207,8 @@ class MemoryStore(MemoryState):
             self.end_login(login_id)
         oldest = self.now - self.limits.revoked_kept_s * 1000
         self.ended = [(at, ended) for at, ended in self.ended if at >= oldest]
+        oldest = self.now - self.limits.outgoing_kept_s * 1000
+        self.outgoing = [told for told in self.outgoing if told.at >= oldest and told.room_id in self.rooms]
         for room in self.rooms.values():
             self.changes += memory_retention.remove_expired(room, self.now, days=self.limits.kept_days)
         self.end()

@@ -112,6 +112,7 @@ class StoredUser(Struct):
     profile: ProfileFields = ProfileFields()
     outside: tuple[str, str] | None = None  # issuer and subject
     recovery: tuple[bytes, int] | None = None  # the code's hash, and until when
+    last_seen: int | None = None
 
 
 class StoredLogin(Struct):
@@ -151,6 +152,7 @@ class StoredNode(Struct):
     record: NodeRecord
     seen_at: float
     here: dict[RoomId, dict[UserId, str]]
+    devices: dict[tuple[UserId, str], bool] = field(default_factory=dict)  # whether they are away
 
 
 class MemoryState:

@@ -12,14 +12,14 @@ from trichat.core.standing import is_account
 from trichat.store.connection import Connection
 
 #: The columns of an Account; `read_account` makes one of them.
-ACCOUNT: Final = "users.id, users.name, users.kind, users.admin, users.active"
-ACCOUNT_COLUMNS: Final = 5
+ACCOUNT: Final = "users.id, users.name, users.kind, users.admin, users.active, users.hidden"
+ACCOUNT_COLUMNS: Final = 6
 
 
 def read_account(row: Sequence[Any]) -> Account:
     """The account of the columns ACCOUNT."""
-    user_id, name, kind, admin, active = row
-    return Account(user_id=user_id, name=name, kind=kind, admin=admin, active=active)
+    user_id, name, kind, admin, active, hidden = row
+    return Account(user_id=user_id, name=name, kind=kind, admin=admin, active=active, hidden=hidden)
 
 
 # Whoever takes a name locks first what is there of it, and their own names, in the order of keys. Then they change what

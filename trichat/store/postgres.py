@@ -133,7 +133,11 @@ class PostgresStore:
         await self._queries.call(cluster.forget_node, me)
 
     async def tidy(self) -> None:
-        await self._queries.call(tidying.tidy, revoked_kept_s=self._limits.revoked_kept_s)
+        await self._queries.call(
+            tidying.tidy,
+            revoked_kept_s=self._limits.revoked_kept_s,
+            outgoing_kept_s=self._limits.outgoing_kept_s,
+        )
         await self._remove_expired()
 
     async def _remove_expired(self) -> None:

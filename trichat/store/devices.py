@@ -1,0 +1,166 @@
+"""On which devices people are connected, and when they were last seen. Synchronous functions of a connection.
+
+A device counts while its node lives: while the node's record is younger than `gone_s`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from trichat.chat.ports import DeviceChange
+from trichat.core.attendance import (
+    BOT_DEVICE,
+    GUEST_DEVICE,
+    UNKNOWN_DEVICE,
+    Device,
+    MemberSeen,
+    RoomAttendance,
+    attendance_of,
+)
+from trichat.core.names import Incarnation, RoomId, UserId
+from trichat.core.standing import is_account
+from trichat.store.connection import Connection
+
+_CONNECT: Final = """
+    INSERT INTO trichat.devices (incarnation, user_id, device, away)
+    SELECT %s, user_id, device, away FROM unnest(%s::text[], %s::text[], %s::boolean[]) AS d (user_id, device, away)
+    ON CONFLICT (incarnation, user_id, device) DO UPDATE SET away = excluded.away
+"""
+_DISCONNECT: Final = """
+    DELETE FROM trichat.devices USING unnest(%s::text[], %s::text[]) AS gone (user_id, device)
+    WHERE devices.incarnation = %s AND devices.user_id = gone.user_id AND devices.device = gone.device
+"""
+
+
+def apply(connection: Connection, me: Incarnation, changes: Sequence[DeviceChange]) -> None:
+    """Record at the node `me` what came and went; within the transaction that holds the node's row."""
+    last = {(change.user_id, change.device): change for change in changes}.values()
+    come = [(c.user_id, c.device, c.state == "away") for c in last if c.state is not None]
+    go = [(c.user_id, c.device) for c in last if c.state is None]
+    if come:
+        connection.execute(_CONNECT, (me, *_columns(come)))
+    if go:
+        connection.execute(_DISCONNECT, (*_columns(go), me))
+        note_seen(connection, [user_id for user_id, _ in go])
+
+
+def _columns(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+# in the order of ids, or two nodes deadlock; whoever else holds an account's row waits for nothing that we hold. An
+# account that is connected elsewhere is written too: it counts only when nothing is left, and has the last word then.
+_SEEN: Final = """
+    UPDATE trichat.users SET last_seen_at = greatest(last_seen_at, seen.at)
+    FROM (
+        SELECT u.id, given.at
+        FROM unnest(%s::text[], %s::float[]) AS past (user_id, ago_s)
+        JOIN trichat.users u ON u.id = past.user_id
+        CROSS JOIN LATERAL (SELECT now() - make_interval(secs => past.ago_s) AS at) AS given
+        ORDER BY u.id FOR NO KEY UPDATE OF u
+    ) AS seen
+    WHERE users.id = seen.id
+"""
+
+
+def note_seen(connection: Connection, user_ids: Sequence[UserId], ago_s: Mapping[UserId, float] | None = None) -> None:
+    """These accounts (guests are passed over) were seen now, or so long ago."""
+    accounts = [user_id for user_id in dict.fromkeys(user_ids) if is_account(user_id)]
+    if accounts:
+        connection.execute(_SEEN, (accounts, [(ago_s or {}).get(user_id, 0.0) for user_id in accounts]))
+
+
+_FORGET: Final = "DELETE FROM trichat.devices WHERE incarnation = %s RETURNING user_id"
+
+
+def forget(connection: Connection, me: Incarnation) -> None:
+    """The devices of a node go, which is there or was a moment ago: they were seen now."""
+    note_seen(connection, [user_id for (user_id,) in connection.execute(_FORGET, (me,))])
+
+
+# who listens, each once, by the key (room_id, user_id, incarnation): with a limit, no more than that are read
+_HERE: Final = """
+    SELECT p.user_id, min(p.name)
+    FROM trichat.presence p
+    JOIN trichat.nodes n ON n.incarnation = p.incarnation
+    LEFT JOIN trichat.users u ON u.id = p.user_id
+    WHERE p.room_id = %(room_id)s AND n.seen_at > now() - make_interval(secs => %(gone_s)s) AND u.hidden IS NOT TRUE
+    GROUP BY p.user_id
+    ORDER BY p.user_id
+    LIMIT %(most)s + 1
+"""
+_COUNTS: Final = """
+    SELECT count(*) FILTER (WHERE NOT away), count(*) FILTER (WHERE away) FROM (
+        SELECT p.user_id, bool_and(coalesce(d.away, false)) AS away
+        FROM trichat.presence p
+        JOIN trichat.nodes n ON n.incarnation = p.incarnation
+        LEFT JOIN trichat.users u ON u.id = p.user_id
+        LEFT JOIN LATERAL (
+            SELECT v.away FROM trichat.devices v
+            JOIN trichat.nodes m ON m.incarnation = v.incarnation
+            -- an account is online if it is so anywhere; a guest without a row is online where they listen
+            WHERE v.user_id = p.user_id AND (v.incarnation = p.incarnation OR starts_with(p.user_id, 'u_'))
+                AND m.seen_at > now() - make_interval(secs => %(gone_s)s)
+        ) d ON true
+        WHERE p.room_id = %(room_id)s AND n.seen_at > now() - make_interval(secs => %(gone_s)s)
+            AND u.hidden IS NOT TRUE
+        GROUP BY p.user_id
+    ) one
+"""
+_MEMBERS: Final = """
+    SELECT u.name, u.id, CASE WHEN NOT u.hidden THEN floor(extract(epoch FROM u.last_seen_at) * 1000)::bigint END
+    FROM trichat.standings s JOIN trichat.users u ON u.id = s.user_id
+    WHERE s.room_id = %(room_id)s AND s.role IS NOT NULL
+    LIMIT %(most)s + 1
+"""
+_DEVICES: Final = """
+    SELECT d.user_id, d.device, l.device, d.away
+    FROM trichat.devices d
+    JOIN trichat.nodes n ON n.incarnation = d.incarnation
+    LEFT JOIN trichat.users u ON u.id = d.user_id
+    LEFT JOIN trichat.logins l ON l.id = d.device
+    WHERE d.user_id = ANY (%s) AND n.seen_at > now() - make_interval(secs => %s) AND u.hidden IS NOT TRUE
+"""
+
+
+def attendance(connection: Connection, room_id: RoomId, *, most: int, gone_s: float) -> RoomAttendance:
+    """See the port."""
+    params = {"room_id": room_id, "most": most, "gone_s": gone_s}
+    here: dict[UserId, str] = dict(connection.execute(_HERE, params).fetchall())
+    if len(here) > most:
+        ((online, away),) = connection.execute(_COUNTS, params)
+        return RoomAttendance(None, online, away)
+    members = [MemberSeen(*row) for row in connection.execute(_MEMBERS, params)]
+    if len(members) > most:
+        members = []
+    people = [*here, *(member.user_id for member in members)]
+    return attendance_of(here, members, _devices_of(connection, people, gone_s))
+
+
+def _devices_of(connection: Connection, people: Sequence[UserId], gone_s: float) -> dict[UserId, list[Device]]:
+    """The devices of each, at whatever node; one that is at two of them once, online if it is so at either."""
+    away: dict[tuple[UserId, str, str], bool] = {}
+    for user_id, device, name, is_away in connection.execute(_DEVICES, (people, gone_s)):
+        key = (user_id, device, name or device_name(device))
+        away[key] = is_away and away.get(key, True)
+    devices: dict[UserId, list[Device]] = {}
+    for (user_id, _, name), is_away in away.items():
+        devices.setdefault(user_id, []).append(Device(name, "away" if is_away else "online"))
+    return devices
+
+
+def device_name(device: str) -> str:
+    """What a device is called that has no login, or one without a name."""
+    return device if device in (GUEST_DEVICE, BOT_DEVICE) else UNKNOWN_DEVICE
+
+
+def set_hidden(connection: Connection, user_id: UserId, hidden: bool) -> None:
+    """See the port."""
+    connection.execute("UPDATE trichat.users SET hidden = %s WHERE id = %s", (hidden, user_id))
+
+
+def hidden_among(connection: Connection, user_ids: Sequence[UserId]) -> set[UserId]:
+    """See the port."""
+    found = connection.execute("SELECT id FROM trichat.users WHERE id = ANY (%s) AND hidden", (list(user_ids),))
+    return {user_id for (user_id,) in found}
