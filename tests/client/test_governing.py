@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any
-
-import msgspec
 import pytest
 import trio
 from trio.testing import MockClock
 
 from tests.client.fake_server import URL, FakeServer, Frame, Peer
-from trichat.client import Changed, Client, ConnectionLost, open_client
-from trichat.core.commands import COMMANDS
-from trichat.core.commands_people import Login, Register
-from trichat.core.parse import parse_command
-
-Call = Callable[[Client], Awaitable[Any]]
+from tests.client.saying import Call, answer_after_loss, assert_counts_once, the_server_understands
+from trichat.client import ConnectionLost, open_client
 
 ACK: Frame = {"type": "ack", "room": "garden", "seq": 7}
 ROOM: Frame = {
@@ -109,59 +101,19 @@ def kinds_said() -> set[str]:
     return {*CHANGES, *(said["type"] for _, said, _ in (*QUESTIONS, *ONCE))}
 
 
-def the_server_understands(command: Frame) -> bool:
-    """It parses, and has no field that the server does not know."""
-    return not parse_command(msgspec.json.encode(command)).unknown
-
-
 @pytest.mark.parametrize("kind", CHANGES)
 async def test_a_change_counts_once_however_often_it_is_said(
     nursery: trio.Nursery, autojump_clock: MockClock, kind: str
 ) -> None:
     call, fields = CHANGES[kind]
-    heard: list[Frame] = []
-
-    async def cut(peer: Peer) -> None:
-        await peer.let_in("auth")
-        heard.append(await peer.expect(kind))
-        await peer.cut()
-
-    async def acknowledge(peer: Peer) -> None:
-        await peer.let_in("auth")
-        heard.append(await peer.expect(kind))
-        await peer.reply(heard[1], "ack", room="garden", seq=7, cid=heard[1]["cid"], dup=True)
-        await peer.stay()
-
-    async with open_client(URL, token="u.1", connect=FakeServer(nursery, cut, acknowledge).connect) as client:
-        changed = await call(client)
-    assert heard[0] == heard[1]
-    assert heard[0] == {"type": kind, "room": "garden", **fields, "cid": changed.cid, "id": heard[0]["id"]}
-    assert changed == Changed(7, changed.cid, dup=True)
-    assert len(changed.cid) == 20
-    assert the_server_understands(heard[0])
+    await assert_counts_once(nursery, kind, call, fields)
 
 
 @pytest.mark.parametrize(("call", "said", "reply"), QUESTIONS)
 async def test_what_does_no_harm_is_asked_again_after_a_lost_connection(
     nursery: trio.Nursery, autojump_clock: MockClock, call: Call, said: Frame, reply: Frame
 ) -> None:
-    heard: list[Frame] = []
-
-    async def cut(peer: Peer) -> None:
-        await peer.let_in("auth")
-        await peer.hear()
-        await peer.cut()
-
-    async def reply_to_it(peer: Peer) -> None:
-        await peer.let_in("auth")
-        heard.append(await peer.hear())
-        await peer.answer(heard[0], reply)
-        await peer.stay()
-
-    async with open_client(URL, token="u.1", connect=FakeServer(nursery, cut, reply_to_it).connect) as client:
-        await call(client)
-    assert heard == [{**said, "id": heard[0]["id"]}]
-    assert the_server_understands(heard[0])
+    await answer_after_loss(nursery, call, said, reply)
 
 
 @pytest.mark.parametrize(("call", "said", "reply"), ONCE)
@@ -210,9 +162,3 @@ async def test_replies_come_as_types(nursery: trio.Nursery) -> None:
         assert client.user == "anna"
         await client.recover("abc", "a new password")
         assert client.token == "u.2"
-
-
-def test_every_command_of_the_protocol_has_its_method() -> None:
-    talk = {"ping", "help", "hello", "auth", "join", "resume", "leave", "send", "history", "events", "members"}
-    by_opening = {str(command.__struct_config__.tag) for command in (Register, Login)}
-    assert kinds_said() | talk | by_opening == set(COMMANDS)

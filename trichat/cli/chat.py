@@ -25,14 +25,19 @@ from trichat.client import (
     Connected,
     Disconnected,
     Expiring,
+    FollowChanged,
     GapEvent,
     GapFilled,
     LogReset,
+    PresenceChanged,
+    ReadMoved,
     Refused,
     RoomEvent,
     RoomLeft,
     RoomLost,
+    SeenMoved,
     StatusChanged,
+    TypingNow,
     Warned,
     open_client,
 )
@@ -221,8 +226,10 @@ class Conversation:
                 self._screen.notice(f"your token ends in {event.in_ms / 1000:.0f} s, and this chat with it")
             case Warned():
                 self._screen.notice(event.message)
-            case GapEvent() | GapFilled():
-                pass
+            case (
+                GapEvent() | GapFilled() | ReadMoved() | SeenMoved() | FollowChanged() | TypingNow() | PresenceChanged()
+            ):
+                pass  # what passes is not for lines that stay
             case _:
                 assert_never(event)
 

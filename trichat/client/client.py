@@ -11,6 +11,8 @@ from typing import Any, Final
 import trio
 
 from trichat.client.address import parse_address
+from trichat.client.conversing import Conversing
+from trichat.client.copy import RoomCopy
 from trichat.client.errors import Ended, Refused
 from trichat.client.events import ClientEvent, room_event
 from trichat.client.governing import Governing
@@ -19,7 +21,7 @@ from trichat.client.link import Link
 from trichat.client.moderating import Moderating
 from trichat.client.options import ClientOptions
 from trichat.client.people import People
-from trichat.client.replies import EventsPage, HistoryPage, RoomsPage, Sent
+from trichat.client.replies import CompactPage, EventsPage, HistoryPage, RoomsPage, Sent
 from trichat.client.state import ClientState
 from trichat.client.wire import open_stream
 from trichat.core.chance import Chance
@@ -29,11 +31,12 @@ from trichat.core.replies import Joined, MembersPage
 REPEATABLE: Final = frozenset({
     "join", "leave", "history", "events", "rooms", "members", "ping", "help", "auth", "rename", "profile", "whois",
     "sessions", "logout", "block", "unblock", "blocks", "room", "direct", "invites", "accept", "roster", "bans",
-    "report", "reports", "audit",
+    "report", "reports", "audit", "revisions", "reactions", "pins", "threads", "follow", "unfollow", "read", "seen",
+    "inbox", "mentions", "notify", "presence", "set_presence", "search",
 })  # fmt: skip
 
 
-class Client(Governing, Moderating, People):
+class Client(Conversing, Governing, Moderating, People):
     """One person's link to the chat, over any number of connections. Made by `open_client`.
 
     Calls may be made by many tasks at once; each returns when the server has answered. A call that meets a
@@ -101,15 +104,25 @@ class Client(Governing, Moderating, People):
                     raise
                 self._state.rooms.leave(room)
 
-    async def send(self, room: str, text: str, cid: str | None = None) -> Sent:
+    async def send(
+        self,
+        room: str,
+        text: str,
+        cid: str | None = None,
+        *,
+        reply_to: int | None = None,
+        thread: int | None = None,
+    ) -> Sent:
         """Say something in a joined room; returns when it is committed.
+
+        `reply_to` is the `seq` of a message that it answers, `thread` of one in whose thread it is said.
 
         However often it has to be repeated, it counts once: by its `cid`, which is made when none is given. When
         this is cancelled, it may or may not have been sent.
         """
         self._check_length(text)
         cid = cid or self._new_cid()
-        reply = await self._ask("send", room=room, text=text, cid=cid)
+        reply = await self._ask("send", room=room, text=text, cid=cid, reply_to=reply_to, thread=thread)
         return Sent(reply["seq"], cid, reply.get("dup", False))
 
     async def history(
@@ -119,16 +132,27 @@ class Client(Governing, Moderating, People):
         before: int | None = None,
         after: int | None = None,
         around: int | None = None,
+        thread: int | None = None,
         limit: int | None = None,
     ) -> HistoryPage:
-        """A page of messages; the latest when no place is given."""
-        place = {"before": before, "after": after, "around": around}
+        """A page of messages in their present state, of the room or of a thread; the latest when no place is given."""
+        place = {"before": before, "after": after, "around": around, "thread": thread}
         return await self._get(HistoryPage, "history", room=room, limit=limit, **place)
 
     async def events_page(self, room: str, since: int, limit: int | None = None) -> EventsPage:
         """A page of the room's log, of what followed `since`."""
         reply = await self._ask("events", room=room, since=since, limit=limit)
-        return EventsPage([room_event(event) for event in reply["events"]], reply["more"])
+        return EventsPage([room_event(event) for event in reply["events"]], reply["more"], reply.get("first"))
+
+    async def compact_page(self, room: str, since: int, limit: int | None = None) -> CompactPage:
+        """What has become of what followed `since`: each message that was touched, once. Go on from `to`."""
+        reply = await self._ask("events", room=room, since=since, compact=True, limit=limit)
+        return CompactPage(since, reply["events"], reply["to"], reply["more"])
+
+    async def complete(self, copy: RoomCopy) -> None:
+        """Ask for what a copy misses after a gap, until nothing is missing."""
+        while (missing := copy.missing) is not None:
+            copy.take_compact(await self.compact_page(copy.room, missing.since))
 
     async def rooms(self, after: str | None = None, limit: int | None = None) -> RoomsPage:
         """The public rooms there are, by name, after the name `after`."""

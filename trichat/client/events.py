@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
+import msgspec
 from msgspec import Struct
+
+from trichat.core.events import Person
+from trichat.core.replies_conversation import PersonPresence, SeenPerson
 
 
 class MemberChange(Struct, frozen=True):
@@ -85,7 +89,8 @@ class GapEvent(Struct, frozen=True):
     """The events `first` … `last` were left out, and (`fill_gaps=False`) are for the application to page.
 
     `hidden`: we may not see them, so that nothing can be paged. This is told with `fill_gaps=False`; otherwise only
-    where we lost the right to see them while they were being paged.
+    where we lost the right to see them while they were being paged. `expired`: they are kept no more, which is always
+    told. `messages` counts those in no thread, `mentions` those of us; `first_unread` is a message's `seq`, or 0.
     """
 
     room: str
@@ -93,6 +98,9 @@ class GapEvent(Struct, frozen=True):
     last: int
     messages: int
     hidden: bool = False
+    expired: bool = False
+    mentions: int = 0
+    first_unread: int = 0
 
 
 class GapFilled(Struct, frozen=True):
@@ -142,10 +150,70 @@ class Warned(Struct, frozen=True):
     field: str | None
 
 
+class ReadMoved(Struct, frozen=True, kw_only=True):
+    """We have read on, on another device: up to `seq`, in the room or in a thread."""
+
+    room: str
+    thread: int | None = None
+    seq: int
+    unread: int
+    mentions: int = 0
+
+
+class SeenMoved(Struct, frozen=True):
+    """Others have read on, in a small room."""
+
+    room: str
+    people: list[SeenPerson]
+
+
+class FollowChanged(Struct, frozen=True):
+    """We follow a thread, or follow it no more, as was said on another device."""
+
+    room: str
+    thread: int
+    following: bool
+
+
+class TypingNow(Struct, frozen=True):
+    """These people are writing something; that counts for `for_ms`, unless it is said again."""
+
+    room: str
+    people: list[Person]
+    for_ms: int
+
+
+class PresenceChanged(Struct, frozen=True):
+    """The presence of these people has changed, in a room whose presence we follow; in a large room counts alone."""
+
+    room: str
+    online: int
+    away: int
+    people: list[PersonPresence] = []
+
+
+Ephemeral = ReadMoved | SeenMoved | FollowChanged | TypingNow | PresenceChanged
+#: The pushes that say what is in no log, each as its event. They may be dropped on their way.
+EPHEMERAL: Final[dict[str, type[Ephemeral]]] = {
+    "read": ReadMoved,
+    "seen": SeenMoved,
+    "following": FollowChanged,
+    "typing": TypingNow,
+    "presence_diff": PresenceChanged,
+}
+
 ClientEvent = (
     RoomEvent | Connected | Disconnected | StatusChanged | GapEvent | GapFilled | LogReset | RoomLost | RoomLeft
-    | Expiring | Warned
+    | Expiring | Warned | Ephemeral
 )  # fmt: skip
+
+
+def ephemeral(frame: Mapping[str, Any]) -> Ephemeral:
+    """What a push of one of the types in EPHEMERAL says. Raises TypeError when it is not as it should be."""
+    try:
+        return msgspec.convert(frame, EPHEMERAL[frame["type"]])
+    except msgspec.ValidationError as error:
+        raise TypeError(str(error)) from None
 
 
 def room_event(frame: Mapping[str, Any]) -> RoomEvent:

@@ -13,9 +13,10 @@ from trichat.client.events import GapEvent, GapFilled, LogReset, RoomEvent, Room
 from trichat.client.inbox import Inbox
 from trichat.client.options import ClientOptions
 from trichat.client.positions import RoomPosition, Verdict
+from trichat.client.replies import EventsPage
 
 Frame = Mapping[str, Any]
-ReadPage = Callable[[str, int], Awaitable[list[RoomEvent]]]
+ReadPage = Callable[[str, int], Awaitable[EventsPage]]
 
 #: What is said of a page that we may not see any more.
 _UNREADABLE: Final = frozenset({"forbidden", "no_such_room", "not_joined"})
@@ -67,6 +68,9 @@ class Rooms:
         if position is None:
             return
         first, last = frame["from"], frame["to"]
+        if frame.get("expired"):
+            self._skip_expired(position, first, last)
+            return
         if frame.get("hidden") and not position.filling:  # it comes before all events
             self._skip_hidden(position, first, last)
             return
@@ -80,7 +84,7 @@ class Rooms:
         else:
             position.close_hole()
             position.skip(last)
-            self._inbox.put(GapEvent(position.room, first, last, frame.get("messages", 0)))
+            self._inbox.put(_gap_event(position.room, frame))
 
     def reset(self, room: str, epoch: str, head: int) -> None:
         """The room's log is another one: hear it from its head."""
@@ -166,6 +170,15 @@ class Rooms:
         if not self._options.fill_gaps:
             self._inbox.put(GapEvent(position.room, first, last, 0, hidden=True))
 
+    def _skip_expired(self, position: RoomPosition[RoomEvent], first: int, last: int) -> None:
+        """What is kept no more cannot be paged: the rest of a hole that is open ends with it too."""
+        if first > position.newest + 1:
+            raise OutOfOrder(position.room, position.seq + 1, first)
+        if last > position.newest:
+            position.close_hole()
+            self._inbox.put(GapEvent(position.room, position.seq + 1, last, 0, expired=True))
+            position.skip(last)
+
     def _end(self, position: RoomPosition[RoomEvent]) -> None:
         """We were taken out of the room, and what is still missing will not come."""
         if position.newest > position.seq:
@@ -179,10 +192,14 @@ class Rooms:
         self._removed.discard(room)
         return self._positions.pop(room, None) is not None
 
-    async def _fill_page(self, position: RoomPosition[RoomEvent], page: list[RoomEvent]) -> None:
-        if not page:  # the log ends before an event of which we were told
+    async def _fill_page(self, position: RoomPosition[RoomEvent], page: EventsPage) -> None:
+        if page.first is not None and page.first > position.seq + 1 and self._is_filling(position):
+            last = min(page.first - 1, position.hole_end)
+            self._inbox.put(GapEvent(position.room, position.seq + 1, last, 0, expired=True))
+            position.skip(last)
+        elif not page.events:  # the log ends before an event of which we were told
             raise OutOfOrder(position.room, position.seq + 1, position.hole_end)
-        for event in page:
+        for event in page.events:
             await self._inbox.wait_for_room()
             if not self._is_filling(position):
                 return
@@ -204,3 +221,14 @@ class Rooms:
 
     def _hear(self, room: str, epoch: str, seq: int) -> None:
         self._positions[room] = RoomPosition(room, epoch, seq, self._options.held_events)
+
+
+def _gap_event(room: str, frame: Frame) -> GapEvent:
+    return GapEvent(
+        room,
+        frame["from"],
+        frame["to"],
+        frame.get("messages", 0),
+        mentions=frame.get("mentions", 0),
+        first_unread=frame.get("first_unread", 0),
+    )

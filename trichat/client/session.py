@@ -12,7 +12,16 @@ import trio
 
 from trichat.client.connection import Connection
 from trichat.client.errors import ClientError, OutOfOrder, Refused
-from trichat.client.events import Connected, Expiring, RoomEvent, StatusChanged, Warned, room_event
+from trichat.client.events import (
+    EPHEMERAL,
+    Connected,
+    Expiring,
+    StatusChanged,
+    Warned,
+    ephemeral,
+    room_event,
+)
+from trichat.client.replies import EventsPage
 from trichat.client.requests import retry_after_s
 from trichat.client.state import ClientState, may_retry, refused
 
@@ -122,10 +131,10 @@ class Session:
         except OutOfOrder as error:
             self._fail(error)
 
-    async def _read_page(self, room: str, since: int) -> list[RoomEvent]:
+    async def _read_page(self, room: str, since: int) -> EventsPage:
         fields = {"type": "events", "room": room, "since": since, "limit": self._state.options.page}
         reply = await self._state.ask(fields, repeatable=True, internal=True)
-        return [room_event(event) for event in reply["events"]]
+        return EventsPage([room_event(event) for event in reply["events"]], reply["more"], reply.get("first"))
 
     def _fail(self, failure: ClientError) -> None:
         self.failure = failure
@@ -161,6 +170,8 @@ class Session:
                 self._state.inbox.put(StatusChanged(str(frame["fanout"])))
             case "warning":
                 self._state.inbox.put(Warned(str(frame["code"]), str(frame.get("message", "")), frame.get("field")))
+            case kind if kind in EPHEMERAL and "id" not in frame:
+                self._state.inbox.put(ephemeral(frame))
             case "error" if "id" not in frame:
                 self._error_push(frame)
             case _ if "id" not in frame and "seq" in frame:
