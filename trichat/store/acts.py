@@ -33,6 +33,7 @@ from trichat.store.room_lock import (
     new_event,
     standing_of,
 )
+from trichat.store.search_index import forget_text, text_changed
 
 
 class AskedAct(Struct, frozen=True):
@@ -213,6 +214,7 @@ def _rewrite(connection: Connection, room: LockedRoom, act: Rewrite, event: Even
     connection.execute(_FORGET_MENTIONS, place)
     if act.mentions:
         connection.execute(_MENTION, (*place, message.ts, list(act.mentions)))
+    text_changed(connection, *place)
 
 
 def _supersede_last_edit(connection: Connection, room: LockedRoom, event: Event) -> tuple[int, int] | None:
@@ -242,6 +244,7 @@ def _remove(connection: Connection, room: LockedRoom, event: Event, stored: Stor
     connection.execute(_DELETED, (tombstone(thread).decode(), event.seq, *place))
     for statement in _FORGET:
         connection.execute(statement, place)
+    forget_text(connection, *place)
     if thread is not None:  # whose root says how many replies there are
         connection.execute(_CHANGED, (event.seq, room.id, thread))
 
