@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tests.people import make_account
 from tests.store.conftest import open_room, said
+from tests.store.conversing import talk_in
+from trichat.chat.conversation_ports import Between
 from trichat.chat.ports import Store
+from trichat.core.changes import Enter
 from trichat.core.events import Event, RoomRecord
 from trichat.core.names import RoomId, UserId
+from trichat.core.standing import Actor
 
 BODY_BYTES = len('{"text":"12345678"}')
 
@@ -100,6 +105,57 @@ async def test_messages_of_a_range_are_counted(store: Store) -> None:
     assert (await store.between(room.id, 1, 5, ANN)).messages == 3
     assert (await store.between(room.id, 2, 3, ANN)).messages == 1
     assert (await store.between(room.id, 6, 9, ANN)).messages == 0
+    assert await store.between(RoomId(999), 1, 9, ANN) == Between(0, 0, 0)
+
+
+async def test_of_a_range_the_deleted_are_counted_and_the_replies_are_not(store: Store) -> None:
+    talk = await talk_in(store)
+    root, gone = await talk.say("root"), await talk.say("gone")
+    await talk.say("reply", thread=root)
+    last = await talk.delete(gone)
+    assert (await store.between(talk.room.id, 1, last, ANN)).messages == 2
+    assert (await store.between(talk.room.id, gone, last, ANN)).messages == 1
+    assert (await store.between(talk.room.id, gone + 1, last, ANN)).messages == 0
+
+
+async def test_of_a_range_those_that_mention_me_or_all_are_counted(store: Store) -> None:
+    talk = await talk_in(store)
+    first = await talk.say("nobody")
+    second = await talk.say("@room", to_all=True)
+    third = await talk.say("@room", to_all=True)
+    assert (await store.between(talk.room.id, first, third, ANN)).mentions == 2
+    assert (await store.between(talk.room.id, third, third, ANN)).mentions == 1
+    assert (await store.between(talk.room.id, first, second - 1, ANN)).mentions == 0
+    await talk.delete(second)
+    assert (await store.between(talk.room.id, first, third, ANN)).mentions == 1
+
+
+async def test_the_first_unread_is_after_the_marker_and_not_deleted(store: Store) -> None:
+    talk = await talk_in(store)
+    await make_account(store, "bob")
+    bob = await store.accounts.find_person("bob")
+    assert bob is not None
+    me = Actor(bob.user_id, bob.user)
+    joined = (await store.governance.change(talk.room.id, me, Enter())).seq
+    spoken = [await talk.say(text) for text in "abcdef"]
+    head = spoken[-1]
+
+    async def first_unread(first: int = 1, last: int = head) -> int:
+        return (await store.between(talk.room.id, first, last, me.user_id)).first_unread
+
+    assert await first_unread() == spoken[0]
+    assert await first_unread(spoken[2]) == spoken[2]
+    assert await first_unread(1, joined) == 0
+    await store.markers.read(talk.room.id, me, spoken[1])
+    assert await first_unread() == spoken[2]
+    assert await first_unread(last=spoken[1]) == 0
+    for seq in spoken[2:5]:
+        await talk.delete(seq)
+    assert await first_unread() == spoken[5]
+    assert await first_unread(last=spoken[4]) == 0
+    await store.markers.read(talk.room.id, me, head)
+    assert await first_unread() == 0
+    assert (await store.between(talk.room.id, 1, head, ANN)).first_unread == 0  # no member
 
 
 async def test_tails_are_read_for_each_room_from_its_position(store: Store) -> None:

@@ -130,29 +130,31 @@ def _may_lack(rows: Sequence[tuple[Any, ...]], limit: int, *, forward: bool) -> 
     return bool(counted <= limit and (farthest < last_no if forward else farthest > first_no + 1))
 
 
+# At one place there are at most two: the reply that was said, or deleted, there, and the one that its thread hangs on.
 _COMPACT: Final = f"""
-    SELECT {PRESENT}, e.place, r.last_seq
+    SELECT {PRESENT}, e.counted, r.last_seq
     FROM trichat.rooms r LEFT JOIN LATERAL (
-        SELECT *, sum({_SIZE}) OVER given - {_SIZE} AS start, row_number() OVER given AS row
+        SELECT *, sum({_SIZE}) OVER given - {_SIZE} AS start, row_number() OVER given AS row,
+            count(*) OVER () AS counted
         FROM (
             (
                 SELECT seq AS place, * FROM trichat.events
                 WHERE room_id = %(room_id)s AND seq > %(since)s AND seq <= %(end)s
                     AND rev IS NULL AND kind <> ALL (%(acts)s)
-                ORDER BY seq LIMIT %(limit)s + 1
+                ORDER BY seq LIMIT %(limit)s + 2
             )
             UNION ALL
             (
                 SELECT rev AS place, * FROM trichat.events
                 WHERE room_id = %(room_id)s AND rev > %(since)s AND rev <= %(end)s
-                ORDER BY rev LIMIT %(limit)s + 1
+                ORDER BY rev LIMIT %(limit)s + 2
             )
-            ORDER BY place LIMIT %(limit)s + 1
+            ORDER BY place, seq LIMIT %(limit)s + 2
         ) page
-        WINDOW given AS (ORDER BY place)
+        WINDOW given AS (ORDER BY place, seq)
     ) e ON start <= %(max_bytes)s OR row = 2
     WHERE r.id = %(room_id)s
-    ORDER BY e.place
+    ORDER BY e.place, e.seq
 """  # noqa: S608 (made of our own constants)
 
 
@@ -173,17 +175,28 @@ def read_compact(
         "acts": list(ACT_KINDS),
     }  # fmt: skip
     rows = connection.execute(_COMPACT, params).fetchall()
-    head = rows[0][-1] if rows else 0
+    counted, head = rows[0][PRESENT_COLUMNS:] if rows else (None, 0)
     found = [read_message(row[:PRESENT_COLUMNS]) for row in rows if row[0] is not None]
-    return compact_page(found, since=since, end=end, head=head, limit=limit, max_bytes=max_bytes)
+    entries = cut_compact(found, limit=limit, max_bytes=max_bytes)
+    return compact_page(entries, since=since, end=end, head=head, all_found=len(entries) == (counted or 0))
 
 
-def compact_page(found: Sequence[Event], *, since: int, end: int, head: int, limit: int, max_bytes: int) -> CompactPage:
-    """The page of what was `found` from `since` to `end`, in the order of places, of a log that ends at `head`."""
+def cut_compact(found: Sequence[Event], *, limit: int, max_bytes: int) -> list[Event]:
+    """The first of `found`, as `paging.cut` has them, and one more where only both say what happened at a place."""
     entries = cut(found, limit=limit, max_bytes=max_bytes)
-    if len(entries) < len(found):
-        last = entries[-1]
-        return CompactPage(entries, to=max(last.seq, last.rev), more=True)
+    beyond = found[len(entries) : len(entries) + 1]
+    return entries + [event for event in beyond if place_of(event) == place_of(entries[-1])]
+
+
+def place_of(event: Event) -> int:
+    """Where an event is found by who takes what has become of the log."""
+    return event.rev or event.seq
+
+
+def compact_page(entries: list[Event], *, since: int, end: int, head: int, all_found: bool) -> CompactPage:
+    """The page of the first entries, or all, from `since` to `end`, of a log that ends at `head`."""
+    if not all_found:
+        return CompactPage(entries, to=place_of(entries[-1]), more=True)
     return CompactPage(entries, to=max(since, min(end, head)), more=end < head)
 
 

@@ -7,7 +7,7 @@ from trichat.chat.ports import EventPage, MessagePage
 from trichat.core.acts import ACT_KINDS
 from trichat.core.events import EVERYBODY, Event
 from trichat.core.names import UserId
-from trichat.store.history import compact_page
+from trichat.store.history import compact_page, cut_compact, place_of
 from trichat.store.memory_moderation import standing_in
 from trichat.store.memory_present import present_in
 from trichat.store.memory_state import StoredRoom
@@ -54,16 +54,13 @@ def read_compact(
     if room is None:
         return CompactPage([], to=since, more=False)
     end = since + looked_at
-    touched = [event for event in kept(room, 0) if event.kind not in ACT_KINDS and since < _place(event) <= end]
+    touched = [event for event in kept(room, 0) if event.kind not in ACT_KINDS and since < place_of(event) <= end]
     found = [
         present_in(room, event.seq, viewer) if event.kind == "message" else event
-        for event in sorted(touched, key=_place)[: limit + 1]
+        for event in sorted(touched, key=lambda event: (place_of(event), event.seq))
     ]
-    return compact_page(found, since=since, end=end, head=len(room.events), limit=limit, max_bytes=max_bytes)
-
-
-def _place(event: Event) -> int:
-    return event.rev or event.seq
+    entries = cut_compact(found, limit=limit, max_bytes=max_bytes)
+    return compact_page(entries, since=since, end=end, head=len(room.events), all_found=len(entries) == len(found))
 
 
 def between(room: StoredRoom | None, first: int, last: int, viewer: UserId) -> Between:
