@@ -30,6 +30,7 @@ from trichat.core.conversation import (
 )
 from trichat.core.events import Event, Person
 from trichat.core.names import RoomId, RoomName, UserId
+from trichat.core.query import Query
 from trichat.core.standing import Actor
 
 
@@ -143,12 +144,13 @@ class Searching(Protocol):
     """Full text. Finds what was committed before it was asked, whether it is in the index yet or not."""
 
     async def search(
-        self, viewer: Actor, rooms: Sequence[RoomName] | None, query: str, *, before: str, limit: int
+        self, viewer: Actor, rooms: Sequence[RoomName] | None, query: Query, *, before: str, limit: int
     ) -> list[Found]:
-        """Messages that fit `query` (`core.query`), newest first, after the key `before`: in these rooms, or (None)
-        in those that the viewer is a member of. Only what the viewer may read."""
+        """Messages that fit `query`, newest first, after the key `before`: in these rooms, or (None) in those that the
+        viewer is a member of. Only what the viewer may read. `limit_reached` where it would take too long, or is in
+        too many rooms; `unavailable` while much of it is not in the index yet."""
         ...
 
     async def index(self) -> bool:
-        """Put one portion of what is not in the index into it; whether there is more. Any node may, at any time."""
+        """Put one portion of what is not in the index into it; whether anything was done. Any node may, at any time."""
         ...

@@ -75,6 +75,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     index_portion: int = 1_000  # events that one step of the index takes; rooms that it looks at, too
     index_rest_s: float = 1.0  # between looks at what is to be put in the index
     compact_events: int = 20_000  # that one compacted page looks at
+    findings: int = 100  # of one kind in one room, that `trichat doctor` says; more: counted
     outgoing_kept_s: float = 86_400.0  # that what is to be told to the outside waits for who tells it
 
     # people and their rooms
