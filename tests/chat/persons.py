@@ -50,6 +50,13 @@ async def make_private(owner: Guest, **fields: Any) -> RoomName:
     return RoomName((await make(owner, kind="private", **fields))["room"])
 
 
+async def open_room(owner: Guest, room: str, *guests: Guest) -> None:
+    """Make a public room, in which the owner and these listen then."""
+    await make(owner, room=room)
+    for guest in (owner, *guests):
+        await guest.join(room)
+
+
 async def done(guest: Guest, command: str, **fields: Any) -> dict[str, Any]:
     """Give a command that is acknowledged: the ack."""
     ack = await guest.ask(command, **fields)
