@@ -49,6 +49,13 @@ class RoomAttendance(Struct, frozen=True):
     away: int
 
 
+class Listening(Struct, frozen=True):
+    """Somebody who listens to a room; of guests also whether they are away wherever they do."""
+
+    user: str
+    guest_away: bool
+
+
 class MemberSeen(Struct, frozen=True):
     """A member of a room; `last_seen` in milliseconds since 1970, None when not known or hidden."""
 
@@ -58,16 +65,19 @@ class MemberSeen(Struct, frozen=True):
 
 
 def attendance_of(
-    here: Mapping[UserId, str], members: Iterable[MemberSeen], devices: Mapping[UserId, Iterable[Device]]
+    here: Mapping[UserId, Listening], members: Iterable[MemberSeen], devices: Mapping[UserId, Iterable[Device]]
 ) -> RoomAttendance:
-    """The attendance of a small room: `here` listen to it (by name), `members` are its members or none.
+    """The attendance of a small room: `here` listen to it, `members` are its members or none.
 
-    `devices` are those of all of these, but for people who hide.
+    `devices` are those of all accounts among them, but of who hides.
     """
-    people = {user_id: Attendee(name, user_id, _devices(user_id, devices, here=True)) for user_id, name in here.items()}
+    people = {
+        user_id: Attendee(one.user, user_id, _devices_of(user_id, devices) if is_account(user_id) else _guest(one))
+        for user_id, one in here.items()
+    }
     for member in members:
         if member.user_id not in people:
-            connected = _devices(member.user_id, devices, here=False)
+            connected = _devices_of(member.user_id, devices)
             last_seen = None if connected else member.last_seen
             people[member.user_id] = Attendee(member.user, member.user_id, connected, last_seen)
     return counted(people)
@@ -79,11 +89,12 @@ def counted(people: Mapping[UserId, Attendee]) -> RoomAttendance:
     return RoomAttendance(people, states.count("online"), states.count("away"))
 
 
-def _devices(user_id: UserId, devices: Mapping[UserId, Iterable[Device]], *, here: bool) -> tuple[Device, ...]:
-    connected = tuple(sorted(devices.get(user_id, ())))
-    if not connected and here and not is_account(user_id):
-        return (Device(GUEST_DEVICE, "online"),)  # of guests only who is away is recorded
-    return connected
+def _devices_of(user_id: UserId, devices: Mapping[UserId, Iterable[Device]]) -> tuple[Device, ...]:
+    return tuple(sorted(devices.get(user_id, ())))
+
+
+def _guest(one: Listening) -> tuple[Device, ...]:
+    return (Device(GUEST_DEVICE, "away" if one.guest_away else "online"),)
 
 
 def changes(told: RoomAttendance | None, now: RoomAttendance) -> list[Attendee]:

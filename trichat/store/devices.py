@@ -11,9 +11,9 @@ from typing import Any, Final
 from trichat.chat.ports import DeviceChange
 from trichat.core.attendance import (
     BOT_DEVICE,
-    GUEST_DEVICE,
     UNKNOWN_DEVICE,
     Device,
+    Listening,
     MemberSeen,
     RoomAttendance,
     attendance_of,
@@ -81,10 +81,11 @@ def forget(connection: Connection, me: Incarnation) -> None:
 
 # who listens, each once, by the key (room_id, user_id, incarnation): with a limit, no more than that are read
 _HERE: Final = """
-    SELECT p.user_id, min(p.name)
+    SELECT p.user_id, min(p.name), bool_and(d.away IS TRUE)
     FROM trichat.presence p
     JOIN trichat.nodes n ON n.incarnation = p.incarnation
     LEFT JOIN trichat.users u ON u.id = p.user_id
+    LEFT JOIN trichat.devices d ON d.incarnation = p.incarnation AND d.user_id = p.user_id AND d.device = 'guest'
     WHERE p.room_id = %(room_id)s AND n.seen_at > now() - make_interval(secs => %(gone_s)s) AND u.hidden IS NOT TRUE
     GROUP BY p.user_id
     ORDER BY p.user_id
@@ -127,14 +128,14 @@ _DEVICES: Final = """
 def attendance(connection: Connection, room_id: RoomId, *, most: int, gone_s: float) -> RoomAttendance:
     """See the port."""
     params = {"room_id": room_id, "most": most, "gone_s": gone_s}
-    here: dict[UserId, str] = dict(connection.execute(_HERE, params).fetchall())
+    here = {user_id: Listening(*listening) for user_id, *listening in connection.execute(_HERE, params)}
     if len(here) > most:
         ((online, away),) = connection.execute(_COUNTS, params)
         return RoomAttendance(None, online, away)
     members = [MemberSeen(*row) for row in connection.execute(_MEMBERS, params)]
     if len(members) > most:
         members = []
-    people = [*here, *(member.user_id for member in members)]
+    people = [*filter(is_account, here), *(member.user_id for member in members)]
     return attendance_of(here, members, _devices_of(connection, people, gone_s))
 
 
@@ -142,17 +143,12 @@ def _devices_of(connection: Connection, people: Sequence[UserId], gone_s: float)
     """The devices of each, at whatever node; one that is at two of them once, online if it is so at either."""
     away: dict[tuple[UserId, str, str], bool] = {}
     for user_id, device, name, is_away in connection.execute(_DEVICES, (people, gone_s)):
-        key = (user_id, device, name or device_name(device))
+        key = (user_id, device, name or (device if device == BOT_DEVICE else UNKNOWN_DEVICE))
         away[key] = is_away and away.get(key, True)
     devices: dict[UserId, list[Device]] = {}
     for (user_id, _, name), is_away in away.items():
         devices.setdefault(user_id, []).append(Device(name, "away" if is_away else "online"))
     return devices
-
-
-def device_name(device: str) -> str:
-    """What a device is called that has no login, or one without a name."""
-    return device if device in (GUEST_DEVICE, BOT_DEVICE) else UNKNOWN_DEVICE
 
 
 def set_hidden(connection: Connection, user_id: UserId, hidden: bool) -> None:

@@ -7,7 +7,17 @@ from collections.abc import Iterable, Sequence
 from msgspec import structs
 
 from trichat.chat.ports import DeviceChange, PresenceChange
-from trichat.core.attendance import UNKNOWN_DEVICE, Device, MemberSeen, RoomAttendance, attendance_of, counted
+from trichat.core.attendance import (
+    BOT_DEVICE,
+    GUEST_DEVICE,
+    UNKNOWN_DEVICE,
+    Device,
+    Listening,
+    MemberSeen,
+    RoomAttendance,
+    attendance_of,
+    counted,
+)
 from trichat.core.names import Incarnation, RoomId, UserId
 from trichat.store.memory_state import DAWN_MS, MemoryState, StoredNode
 
@@ -20,7 +30,8 @@ class MemoryAttendance:
 
     async def attendance(self, room_id: RoomId, *, most: int) -> RoomAttendance:
         await self._state.begin()
-        here = {user_id: name for user_id, name in people_of(self._state, room_id).items() if not self._hides(user_id)}
+        people = people_of(self._state, room_id)
+        here = {i: Listening(name, self._away(room_id, i)) for i, name in people.items() if not self._hides(i)}
         members = self._members(room_id)
         found = attendance_of(here, members if len(members) <= most else [], self._devices())
         if len(here) > most:
@@ -40,6 +51,10 @@ class MemoryAttendance:
         hidden = {user_id for user_id in user_ids if self._hides(user_id)}
         self._state.end()
         return hidden
+
+    def _away(self, room_id: RoomId, user_id: UserId) -> bool:
+        nodes = [node for node in live_nodes(self._state).values() if user_id in node.here.get(room_id, {})]
+        return all(node.devices.get((user_id, GUEST_DEVICE), False) for node in nodes)
 
     def _hides(self, user_id: UserId) -> bool:
         user = self._state.users.get(user_id)
@@ -71,7 +86,7 @@ class MemoryAttendance:
         login = self._state.logins.get(device)
         if login is not None:
             return login.session.device or UNKNOWN_DEVICE
-        return device if device in ("guest", "bot") else UNKNOWN_DEVICE
+        return device if device == BOT_DEVICE else UNKNOWN_DEVICE
 
 
 def live_nodes(state: MemoryState) -> dict[Incarnation, StoredNode]:
