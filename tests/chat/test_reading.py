@@ -10,6 +10,7 @@ import trio
 from trio.testing import MockClock
 
 from tests.chat.guests import Guest, open_chat
+from tests.chat.persons import done, make, person
 from tests.chat.test_joining import filled, talk
 from tests.nodes import LOOSE
 
@@ -160,3 +161,50 @@ async def test_pages_of_rooms_go_through_all_of_them_by_name(autojump_clock: Moc
         assert [room["room"] for room in shown] == names
         assert all(room["members"] == 1 for room in shown)
         assert {room["room"]: room["seq"] for room in shown if room["seq"]} == {"room7": 3}
+
+
+async def test_a_page_of_a_thread_has_its_replies_and_the_rooms_history_has_not(autojump_clock: MockClock) -> None:
+    async with open_chat() as chat:
+        ann = await chat.guest_in("lobby")
+        root = await ann.say("lobby", "root")
+        replies = [await ann.say("lobby", f"reply {n}", thread=root) for n in range(5)]
+        last = await ann.say("lobby", "last")
+        assert numbers(await ann.ask("history", room="lobby")) == [root, last]
+        assert numbers(await ann.ask("history", room="lobby", thread=root)) == replies
+        page = await ann.ask("history", room="lobby", thread=root, limit=2, before=replies[3])
+        assert (numbers(page), page["more"]) == (replies[1:3], True)
+        page = await ann.ask("history", room="lobby", thread=root, limit=2, around=replies[2])
+        assert (numbers(page), page["more_before"], page["more_after"]) == (replies[1:3], True, True)
+        assert numbers(await ann.ask("history", room="lobby", thread=last)) == []
+
+
+async def test_history_shows_messages_as_they_are_now_and_events_what_became_of_them(autojump_clock: MockClock) -> None:
+    async with open_chat() as chat:
+        ann = await chat.guest_in("lobby")
+        seq = await ann.say("lobby", "first")
+        edit = (await ann.ask("edit", room="lobby", seq=seq, text="second"))["seq"]
+        reaction = (await ann.ask("react", room="lobby", seq=seq, emoji="👍"))["seq"]
+        (message,) = (await ann.ask("history", room="lobby"))["messages"]
+        assert (message["text"], message["rev"]) == ("second", reaction)
+        assert message["reactions"] == [{"emoji": "👍", "count": 1, "mine": True}]
+        page = await ann.ask("events", room="lobby", since=0)
+        assert [event["type"] for event in page["events"]] == ["message", "edited", "reacted"]
+        page = await ann.ask("events", room="lobby", since=seq, compact=True)
+        assert (page["events"], page["to"], page["more"]) == ([message], reaction, False)
+        assert edit < reaction
+
+
+async def test_compacted_events_show_nothing_that_was_said_before_one_came(autojump_clock: MockClock) -> None:
+    """A message of before is hidden, though it was changed after."""
+    async with open_chat() as chat:
+        ann, bob = await person(chat, "ann"), await person(chat, "bob")
+        await make(ann, room="crypt", history="joined")
+        await ann.join("crypt")
+        old = await ann.say("crypt", "old")
+        await bob.join("crypt")
+        await done(ann, "edit", room="crypt", seq=old, text="still hidden")
+        new = await ann.say("crypt", "new")
+        page = await bob.ask("events", room="crypt", since=0, compact=True)
+        assert [event.get("text") for event in page["events"]] == [None, "new"]
+        assert (page["first"], page["to"]) == (page["events"][0]["seq"], new)
+        assert page["first"] > old

@@ -125,7 +125,7 @@ class Replay:
         if session.may_no_more(self.membership):  # the event that says so may be among those that are skipped
             session.removed(room)
             return True
-        self._pass_what_is_kept_no_more(session, min(between.first, last + 1))
+        self._pass_what_is_kept_no_more(session, between.first)
         if self.position < last and not self.membership.left:
             account = session.account is not None
             session.reply(
@@ -134,7 +134,7 @@ class Replay:
                     mentions=between.mentions if account else 0, first_unread=between.first_unread,
                 )
             )  # fmt: skip
-        self.position = last
+        self.position = max(self.position, last)
         return True
 
     def _pass_what_is_kept_no_more(self, session: Session, first: int) -> None:
