@@ -10,7 +10,7 @@ from tests.store.conftest import Stage
 from tests.store.governed import ANN, BOB, CAT, GUS, ROOT, actor, joined, made, refused, says
 from trichat.chat.ports import Store
 from trichat.core.acts import Remove, Rewrite
-from trichat.core.changes import Ban, Kick, Quit, SetRole
+from trichat.core.changes import Ban, Kick, Mute, Quit, SetRole
 from trichat.core.conversation import InboxRoom, Level, Marker, Mention, Told
 from trichat.core.events import EVERYBODY, Committed, Draft, Event, Person, RoomRecord
 from trichat.core.names import RoomId, RoomName, UserId
@@ -131,6 +131,15 @@ async def test_who_leaves_and_comes_back_begins_anew(store: Store, room: RoomRec
     await joined(store, room, BOB)
     await said(store, says(ANN, room))
     assert await marker(store, room, BOB) == Marker(7, unread=1)
+
+
+async def test_who_comes_back_begins_anew_also_where_something_of_them_was_kept(store: Store, room: RoomRecord) -> None:
+    await store.governance.change(room.id, actor(ANN), Mute(), target=BOB)
+    await said(store, says(ANN, room))
+    await store.governance.change(room.id, actor(BOB), Quit())
+    assert await marker(store, room, BOB) is None
+    await joined(store, room, BOB)
+    assert await marker(store, room, BOB) == Marker(7, unread=0)
 
 
 async def test_another_role_is_no_new_membership(store: Store, room: RoomRecord) -> None:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import psycopg
 import pytest
+import trio
 from msgspec import structs
 
 from tests.store.conftest import LIMITS
-from tests.store.governed import ANN, joined, made, says
+from tests.store.governed import ANN, BOB, actor, joined, made, says
+from tests.store.postgres import wait_until
 from trichat.core.chance import Chance
+from trichat.core.conversation import Marker, Moved
 from trichat.core.events import EVERYBODY, Committed, Person
 from trichat.core.names import UserId
 from trichat.store import markers, open_postgres_store
@@ -80,6 +84,34 @@ def test_the_last_mentions_of_a_room_are_read_and_no_others(filled: psycopg.Conn
 def plan_of(connection: psycopg.Connection[Any], statement: str, params: dict[str, Any] | tuple[Any, ...]) -> str:
     lines = connection.execute(b"EXPLAIN (ANALYZE, TIMING off) " + statement.encode(), params)
     return "\n".join(line for (line,) in lines)
+
+
+async def test_who_reads_while_another_device_has_read_on_does_not_go_back(url: str) -> None:
+    async with open_postgres_store(url, LIMITS, chance=Chance()) as store:
+        room = await made(store)
+        await joined(store, room, BOB)
+        await store.append([says(ANN, room) for _ in range(9)])
+        moved: list[Moved] = []
+
+        async def read() -> None:
+            moved.append(await store.markers.read(room.id, actor(BOB), 5))
+
+        with psycopg.connect(url) as other:
+            other.execute("UPDATE trichat.standings SET read_seq = 11, read_no = 8 WHERE user_id = %s", (BOB.user_id,))
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(read)
+                await trio.to_thread.run_sync(wait_until, partial(somebody_waits, url), "the read waits for the row")
+                other.commit()
+    assert moved == [Moved(Marker(11, unread=1), moved=False)]
+
+
+def somebody_waits(url: str) -> bool:
+    """Whether a statement waits for a lock in this database."""
+    with psycopg.connect(url) as connection:
+        waiting = connection.execute(
+            "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        return waiting.fetchone() is not None
 
 
 async def test_a_message_to_a_thousand_members_writes_no_row_for_each(url: str) -> None:
