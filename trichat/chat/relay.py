@@ -144,7 +144,7 @@ class Relay:
         if isinstance(news, Linked):
             self.linked = True
             self._say_heads()
-            self._hub.watching.look_everywhere()
+            self._hub.watching.look_everywhere()  # nobody has heard what was whispered
         else:
             log.warning("cut off from Redis: %s", news.why)
             self.linked = False
@@ -170,6 +170,7 @@ class Relay:
             self.fanout_ok = ok
             log.log(logging.INFO if ok else logging.WARNING, "fan-out is %s", "ok" if ok else "degraded")
             self._look_now.set()
+            self._hub.watching.look_everywhere()  # and from then on more often, or no more so
             self._hub.tell_status()
 
     def _say_heads(self) -> None:
