@@ -9,21 +9,23 @@ from contextlib import closing
 import msgspec
 import psycopg
 import pytest
-from msgspec import structs
 from psycopg.conninfo import conninfo_to_dict
 
+from tests.store.acting import did, message
 from tests.store.conftest import LIMITS, open_room
-from tests.store.governed import ANN, BOB, GUS, actor, joined, made, says
+from tests.store.examining import Mixed, mixed_room
+from tests.store.governed import ANN, BOB, CAT, DAN, GUS, actor, joined, made, refused, says
 from tests.store.people import OPERATOR, register, token_of
 from trichat.chat.ports import Store
 from trichat.core.accounts import Account, ProfileFields
+from trichat.core.acts import Respond, Rewrite
 from trichat.core.chance import Chance
 from trichat.core.changes import Ban, Kick, Mute
 from trichat.core.errors import Refusal
 from trichat.core.events import Committed, Event, Person, Repeated, RoomRecord
 from trichat.core.names import UserId
 from trichat.core.standing import Role
-from trichat.store import erasure, open_postgres_store
+from trichat.store import erasing_events, erasure, open_postgres_store
 from trichat.store.connection import Connection, connect
 from trichat.store.personal_rows import SECTIONS
 from trichat.store.postgres_administration import PostgresAdministration
@@ -107,6 +109,28 @@ async def test_the_events_by_and_about_a_person_are_exported_as_the_protocol_wri
         ("message", "annabel", PRIVATE), ("member", "annabel", "muted"),
     ]  # fmt: skip
     assert {event["room"] for event in events} == {room.name}
+
+
+async def test_edits_reactions_threads_and_how_far_somebody_has_read_are_exported(store: Store) -> None:
+    mixed = await _talk(store)
+    room = mixed.room
+    await store.markers.notify(room.id, actor(BOB), "mentions", None)
+    whole = await _export(store, BOB.user_id)
+    (membership,) = whole["memberships"]
+    assert (membership["room"], membership["read"], membership["level"]) == (room.name, mixed.reply, "mentions")
+    assert whole["threads"] == [{"room": room.name, "thread": mixed.root, "following": True, "read": mixed.reply}]
+    events = {event["seq"]: event for event in whole["events"]}
+    assert events[mixed.edited]["text"] == "twice"
+    assert _texts(events[mixed.edited]) == ["hear", "once"]
+    assert "revisions" not in events[mixed.reply]
+    assert mixed.mentioning not in events  # what others say is theirs
+    reacted = [event["emoji"] for event in (await _export(store, GUS.user_id))["events"] if event["type"] == "reacted"]
+    assert reacted == ["👍"]
+
+
+def _texts(event: dict[str, object]) -> list[object]:
+    assert isinstance(event["revisions"], list)
+    return [revision["text"] for revision in event["revisions"]]
 
 
 async def test_an_export_holds_no_secret(store: Store) -> None:
@@ -209,10 +233,70 @@ async def test_restraints_outlast_an_erasure(store: Store) -> None:
 
 async def test_the_words_of_an_edit_go_and_its_target_stays(store: Store) -> None:
     lobby = await open_room(store)
-    edit = structs.replace(says(GUS, lobby), kind="edited", target=1, body=b'{"target":1,"text":"better"}')
-    await store.append([says(GUS, lobby), edit])
+    await store.append([says(GUS, lobby)])
+    await did(store, lobby, GUS, 1, Rewrite("better"))
     await store.administration.erase(GUS.user_id, operator=OPERATOR)
-    assert (await _events(store, lobby))[1].body == b'{"target":1,"deleted":true}'
+    assert [event.body for event in await _events(store, lobby)] == [
+        b'{"deleted":true}',
+        b'{"target":1,"superseded":true}',
+    ]
+
+
+async def test_a_message_of_who_was_erased_is_as_one_that_was_taken_back(store: Store) -> None:
+    mixed = await _talk(store)
+    room, edited = mixed.room, mixed.edited
+    before = await message(store, room, edited)
+    await store.administration.erase(BOB.user_id, operator=OPERATOR)
+    assert await message(store, room, edited, ANN.user_id) == {"deleted": True, "rev": before["rev"]}
+    with refused("bad_state", "seq"):
+        await did(store, room, ANN, edited, Respond("x"))
+    assert await store.acts.revisions(room.id, actor(ANN), edited) == []
+    assert await store.acts.reactions(room.id, actor(ANN), edited, after="", limit=10) == []
+    assert edited not in [pinned.message.seq for pinned in await store.acts.pins(room.id, actor(ANN))]
+    (thread,) = await store.threads.threads(room.id, actor(ANN), every=True, before=None, limit=10)
+    assert (thread.root.seq, thread.replies) == (mixed.root, 0)
+    reply = (await _events(store, room))[mixed.reply - 1]
+    assert _body(reply) == {"deleted": True, "thread": mixed.root}
+
+
+async def test_who_has_reacted_is_erased_too(store: Store) -> None:
+    mixed = await _talk(store)
+    await store.administration.erase(GUS.user_id, operator=OPERATOR)
+    reactions = await store.acts.reactions(mixed.room.id, actor(ANN), mixed.edited, after="", limit=10)
+    assert [(one.user, one.user_id) for one in reactions] == [("erased", GUS.user_id), ("ann", ANN.user_id)]
+
+
+async def test_where_others_mention_who_was_erased_the_words_stay_and_the_mention_goes(store: Store) -> None:
+    mixed = await _talk(store)
+    room = mixed.room
+    assert BOB.user_id in str(await message(store, room, mixed.mentioning))
+    await store.administration.erase(BOB.user_id, operator=OPERATOR)
+    said = await message(store, room, mixed.mentioning)
+    assert said["text"] == "hear"
+    assert [mention["user_id"] for mention in said["mentions"]] == ["*", "u_dan", GUS.user_id]
+    for person in (DAN, GUS):
+        await store.administration.erase(person.user_id, operator=OPERATOR)
+    assert [m["user_id"] for m in (await message(store, room, mixed.mentioning))["mentions"]] == ["*"]
+    kept = await store.markers.mentions(BOB.user_id, before="", limit=10)
+    assert {mention.message.seq for mention in kept} == {mixed.mentioning}  # it mentions the room
+    assert BOB.user_id not in str([_body(event) for event in await _events(store, room) if event.kind == "edited"])
+
+
+async def test_what_who_was_erased_followed_and_wanted_to_hear_is_kept_no_more(store: Store) -> None:
+    mixed = await _talk(store)
+    await store.markers.notify(mixed.room.id, actor(BOB), "mentions", 4_000_000_000_000)
+    await store.administration.erase(BOB.user_id, operator=OPERATOR)
+    whole = await _export(store, BOB.user_id)
+    assert whole["threads"] == []
+    (membership,) = whole["memberships"]
+    assert (membership["level"], membership["quiet_until"]) == ("all", None)
+
+
+async def _talk(store: Store) -> Mixed:
+    """A room in which all was done, by people who have accounts."""
+    for person in (ANN, BOB, CAT, DAN):
+        await register(store, person.user_id)
+    return await mixed_room(store)
 
 
 async def test_who_takes_the_name_of_somebody_erased_keeps_it_when_that_is_done_again(store: Store) -> None:
@@ -277,7 +361,7 @@ async def test_an_erasure_that_broke_off_is_found_by_the_name_and_done_again(url
         room = await _live(store)
         with closing(_connect(url)) as connection:
             erasure.begin(connection, ANNABEL.user_id, operator=OPERATOR)
-            place = erasure.erase_events(connection, ANNABEL.user_id, erasure.START, 2)
+            place = erasing_events.erase_events(connection, ANNABEL.user_id, erasure.START, 2)
             assert place == (room.id, 2)
         halfway = await store.administration.find("annabel")
         assert halfway == Account(user_id=ANNABEL.user_id, name="annabel", active=False)

@@ -8,6 +8,7 @@ from random import Random
 import psycopg
 import pytest
 import trio
+from msgspec import structs
 from trio.testing import MockClock
 
 from tests.nodes import LOOSE, make_twins, open_twin_node
@@ -18,9 +19,11 @@ from trichat.core.chance import Chance
 from trichat.core.limits import Limits
 from trichat.core.names import RoomId, UserId
 from trichat.store import MemoryStore, open_postgres_store
-from trichat.store.memory_state import StoredInvite, StoredReport
+from trichat.store.memory_state import StoredInvite, StoredOutgoing, StoredReport
 
 TABLES = ("events", "standings", "invites", "reports", "pace")
+#: What hangs on a room too: one row each here.
+BESIDE = ("revisions", "reactions", "pins", "threads", "follows", "mentions", "outgoing", "search", "indexed")
 #: Rows of a deleted room that one call removes.
 PORTION = 5_000
 MINUTE = 60.0
@@ -48,14 +51,23 @@ def fill_room(url: str, room: int, *, events: int, standings: int = 1) -> None:
     """A room's rows in every table, written without its log's care."""
     write(
         url,
-        "INSERT INTO trichat.events (room_id, seq, kind, user_id, user_name, ts, body)"
-        f" SELECT {room}, n, 'message', 'g_ann', 'ann', now(), '{{}}' FROM generate_series(1, {events}) n",
+        "INSERT INTO trichat.events (room_id, seq, kind, user_id, user_name, ts, body, no)"
+        f" SELECT {room}, n, 'message', 'g_ann', 'ann', now(), '{{}}', n FROM generate_series(1, {events}) n",
         "INSERT INTO trichat.standings (room_id, user_id, name)"
         f" SELECT {room}, 'u_' || n, 'name' FROM generate_series(1, {standings}) n",
         "INSERT INTO trichat.invites (code_hash, beginning, room_id, made_by, uses_left, expires_at)"
         f" VALUES ('{room}', '', {room}, 'ann', 1, now() + interval '1 day')",
         f"INSERT INTO trichat.reports (room_id, seq, reporter_id, reporter, reason) VALUES ({room}, 1, 'g', 'g', '')",
         f"INSERT INTO trichat.pace (room_id, user_id, spoke_at) VALUES ({room}, 'g_ann', now())",
+        f"INSERT INTO trichat.revisions VALUES ({room}, 1, 1, now(), 'old')",
+        f"INSERT INTO trichat.reactions VALUES ({room}, 1, 'x', 'g_ann', 'ann')",
+        f"INSERT INTO trichat.pins VALUES ({room}, 1, 2)",
+        f"INSERT INTO trichat.threads VALUES ({room}, 1, 1, 2)",
+        f"INSERT INTO trichat.follows VALUES ({room}, 1, 'u_ann', true, 0, 0)",
+        f"INSERT INTO trichat.mentions VALUES ('u_ann', {room}, 1, now())",
+        f"INSERT INTO trichat.outgoing (at, why, user_id, room_id, seq) VALUES (now(), 'mention', 'u_ann', {room}, 1)",
+        f"INSERT INTO trichat.search VALUES ({room}, 1, now(), '')",
+        f"INSERT INTO trichat.indexed VALUES ({room}, 1, 'simple')",
     )
 
 
@@ -71,7 +83,34 @@ async def test_a_deleted_room_goes_in_portions_and_no_other_with_it(url: str, po
     assert count(url, "dropped_rooms") == 1
     await postgres.tidy()
     assert [count(url, table) for table in TABLES] == [10, 1, 1, 1, 1]
+    assert [count(url, table) for table in BESIDE] == [1] * len(BESIDE)
     assert count(url, "dropped_rooms") == 0
+
+
+async def test_every_table_of_rooms_is_known_to_who_removes_one(url: str, postgres: Store) -> None:
+    fill_room(url, 1, events=1)
+    write(url, "INSERT INTO trichat.dropped_rooms (room_id) VALUES (1)")
+    await postgres.tidy()
+    with psycopg.connect(url) as connection:
+        tables = connection.execute(
+            "SELECT table_name FROM information_schema.columns"
+            " WHERE table_schema = 'trichat' AND column_name = 'room_id' ORDER BY 1"
+        ).fetchall()
+    of_nodes = {"dropped_rooms", "audit", "presence"}  # the first is what is asked for, the others outlive a room
+    assert {table for (table,) in tables} - of_nodes == {*TABLES, *BESIDE}
+    assert [count(url, table) for table in (*TABLES, *BESIDE)] == [0] * len((*TABLES, *BESIDE))
+
+
+async def test_what_was_to_be_told_outside_goes_after_a_day(url: str, postgres: Store) -> None:
+    write(
+        url,
+        "INSERT INTO trichat.outgoing (at, why, user_id, room_id, seq) VALUES"
+        f" (now() - make_interval(secs => {LIMITS.outgoing_kept_s + 1}), 'mention', 'u_ann', 1, 1),"
+        f" (now() - make_interval(secs => {LIMITS.outgoing_kept_s - 60}), 'mention', 'u_ann', 1, 2)",
+    )
+    await postgres.tidy()
+    with psycopg.connect(url) as connection:
+        assert connection.execute("SELECT seq FROM trichat.outgoing").fetchall() == [(2,)]
 
 
 async def test_deleted_rooms_go_one_after_another(url: str, postgres: Store) -> None:
@@ -146,6 +185,11 @@ async def test_the_twin_drops_what_cannot_be_used_and_what_hung_on_rooms_that_ar
     report = Reported(number=1, seq=1, reporter="ann", reason="", at=twin.now)
     twin.reports = [StoredReport(where, UserId("g_ann"), report) for where in (room, gone)]
     await twin.tidy()
+    kept = StoredOutgoing(twin.now, "mention", UserId("u_ann"), room, 1)
+    old = structs.replace(kept, at=twin.now - round(LIMITS.outgoing_kept_s * 1000) - 1)
+    twin.outgoing = [old, kept, structs.replace(kept, room_id=gone)]
+    await twin.tidy()
+    assert twin.outgoing == [kept]
     assert twin.invites == [good]
     assert [report.room_id for report in twin.reports] == [room]
 

@@ -17,6 +17,7 @@ from trichat.core.accounts import (
     MyRoom,
     Reported,
 )
+from trichat.core.doctor import Part
 from trichat.core.names import RoomName, UserId
 from trichat.core.standing import Scope
 
@@ -132,6 +133,13 @@ class Administration(Protocol):
 
         In portions: after a failure in the midst it is begun again. Until it has ended the account goes by its name.
         What connections that are still open write meanwhile may be missed: deactivate an account some seconds before.
+        """
+        ...
+
+    def examine(self, room: RoomName) -> AsyncGenerator[Part, None]:
+        """All that `core.doctor.Diagnosis` compares of a room, in its order, all of one moment; nothing of no room.
+
+        Whoever stops in the midst closes the generator: until then a snapshot of the database is held.
         """
         ...
 

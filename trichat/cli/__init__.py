@@ -1,4 +1,4 @@
-"""The command line: `trichat serve`, `trichat chat` and `trichat admin`."""
+"""The command line: `trichat serve`, `chat`, `admin` and `doctor`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import argparse
 from typing import Final
 
 from trichat import __version__
-from trichat.cli import admin, chat, serve
+from trichat.cli import admin, chat, doctor, serve
 
-__all__ = ["admin", "build_parser", "chat", "main", "serve"]
+__all__ = ["admin", "build_parser", "chat", "doctor", "main", "serve"]
 
-_RUN: Final = {"admin": admin.run, "chat": chat.run, "serve": serve.run}
+_RUN: Final = {"admin": admin.run, "chat": chat.run, "doctor": doctor.run, "serve": serve.run}
 _INTERRUPTED = 130  # what shells say of a program that Ctrl-C ended
 
 
@@ -37,4 +37,5 @@ def build_parser() -> argparse.ArgumentParser:
     serve.add_parser(commands)
     chat.add_parser(commands)
     admin.add_parser(commands)
+    doctor.add_parser(commands)
     return parser

@@ -12,12 +12,11 @@ from typing import Any, Final
 from psycopg import Rollback
 
 from trichat.core.account_names import skeleton
-from trichat.core.accounts import Account, AccountKind, AuditEntry, MyRoom
+from trichat.core.accounts import ERASED, Account, AccountKind, AuditEntry, MyRoom
 from trichat.core.errors import Refusal
 from trichat.core.names import RoomName, UserId, name_key
 from trichat.core.standing import Role
 from trichat.store.connection import Connection
-from trichat.store.erased import ERASED
 from trichat.store.people import ACCOUNT, read_account, take_name
 from trichat.store.writing import durably
 

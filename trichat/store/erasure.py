@@ -9,14 +9,14 @@ from typing import Final
 
 from msgspec import Struct
 
-from trichat.core.accounts import Account
+from trichat.core.accounts import ERASED, Account
 from trichat.core.events import Event
 from trichat.core.names import RoomId, RoomName, UserId
 from trichat.core.standing import is_account
 from trichat.store.administration import end_everything, lock_account, note
 from trichat.store.cluster import note_change
 from trichat.store.connection import Connection
-from trichat.store.erased import ERASED, erased
+from trichat.store.erased import trace_of
 from trichat.store.writing import durably
 
 #: Events, or entries of the audit, that one transaction looks at.
@@ -28,7 +28,7 @@ _END: Final[Place] = (2**63 - 1, 2**63 - 1)
 
 
 class Found(Struct, frozen=True):
-    """An event by or about somebody; `room` is None when the room was deleted."""
+    """An event by or about somebody, or that mentions them; `room` is None when the room was deleted."""
 
     room_id: RoomId
     room: RoomName | None
@@ -40,10 +40,17 @@ _END_OF_PORTION: Final = """
 """
 _THEIRS: Final = """
     SELECT e.room_id, r.name, e.seq, e.kind, e.user_id, e.user_name, floor(extract(epoch FROM e.ts) * 1000)::bigint,
-        e.cid, e.body::text
+        e.cid, e.body::text, coalesce(e.rev, 0), e.target, e.thread
     FROM trichat.events e LEFT JOIN trichat.rooms r ON r.id = e.room_id
-    WHERE (e.room_id, e.seq) > (%s, %s) AND (e.room_id, e.seq) <= (%s, %s)
-        AND (e.user_id = %s OR CASE WHEN e.kind = 'member' THEN e.body->>'user_id' = %s ELSE false END)
+    WHERE (e.room_id, e.seq) > (%(room_after)s, %(after)s) AND (e.room_id, e.seq) <= (%(room_to)s, %(to)s)
+        AND (
+            e.user_id = %(user_id)s
+            OR CASE
+                WHEN e.kind = 'member' THEN e.body->>'user_id' = %(user_id)s
+                WHEN e.kind IN ('message', 'edited') THEN strpos(e.body::text, %(trace)s) > 0
+                ELSE false
+            END
+        )
     ORDER BY e.room_id, e.seq
 """
 
@@ -51,15 +58,22 @@ _THEIRS: Final = """
 def find_events(
     connection: Connection, user_id: UserId, after: Place, portion: int
 ) -> tuple[list[Found], Place | None]:
-    """Those by or about them among the next `portion` events of all; where to go on, or None at the end."""
+    """Those by or about them, or that mention them, among the next `portion` events of all; where to go on, or None
+    at the end."""
     row = connection.execute(_END_OF_PORTION, (*after, portion - 1)).fetchone()
     end: Place | None = None if row is None else (row[0], row[1])
-    rows = connection.execute(_THEIRS, (*after, *(end or _END), user_id, user_id))
-    found = [
-        Found(room_id, room, Event(seq, kind, author, name, ts, cid, body.encode()))
-        for room_id, room, seq, kind, author, name, ts, cid, body in rows
+    return find_between(connection, user_id, after, end), end
+
+
+def find_between(connection: Connection, user_id: UserId, after: Place, end: Place | None) -> list[Found]:
+    """Those after `after`, up to and with `end`; None: up to the end of all."""
+    to = end or _END
+    places = {"room_after": after[0], "after": after[1], "room_to": to[0], "to": to[1]}
+    rows = connection.execute(_THEIRS, {"user_id": user_id, "trace": trace_of(user_id).decode(), **places})
+    return [
+        Found(room_id, room, Event(seq, kind, author, name, ts, cid, body.encode(), rev, target, thread))
+        for room_id, room, seq, kind, author, name, ts, cid, body, rev, target, thread in rows
     ]
-    return found, end
 
 
 # who resolved a report or made a code is written by name alone: by a name of theirs that is nobody else's now
@@ -98,24 +112,6 @@ def begin(connection: Connection, user_id: UserId, *, operator: str) -> None:
             end_everything(connection, user_id)
 
 
-_REWRITE: Final = """
-    UPDATE trichat.events SET user_name = n.user_name, body = n.body::json
-    FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[]) AS n (room_id, seq, user_name, body)
-    WHERE events.room_id = n.room_id AND events.seq = n.seq
-"""
-
-
-def erase_events(connection: Connection, user_id: UserId, after: Place, portion: int) -> Place | None:
-    """The names and texts in the next `portion` events go; where to go on, or None at the end."""
-    with durably(connection):
-        found, end = find_events(connection, user_id, after, portion)
-        anew = [(one.room_id, erased(one.event, user_id)) for one in found if erased(one.event, user_id) != one.event]
-        if anew:
-            rows = [(room_id, event.seq, event.user, event.body.decode()) for room_id, event in anew]
-            connection.execute(_REWRITE, [list(column) for column in zip(*rows, strict=True)])
-    return end
-
-
 _ERASE_AUDIT: Final = """
     WITH portion AS (
         SELECT number FROM trichat.audit WHERE number > %(after)s ORDER BY number LIMIT %(portion)s
@@ -143,16 +139,28 @@ def erase_audit(connection: Connection, user_id: UserId, after: int, portion: in
 _BLANK: Final = """
     UPDATE trichat.users SET
         name = %s, password_hash = NULL, totp_secret = NULL, recovery_hash = NULL, recovery_until = NULL,
-        display_name = '', about = '', avatar = '', locale = '', time_zone = '', issuer = NULL, subject = NULL
+        display_name = '', about = '', avatar = '', locale = '', time_zone = '', issuer = NULL, subject = NULL,
+        hidden = false, last_seen_at = NULL
     WHERE id = %s
 """
 
 
+# how far they have read stays: it says nothing without a name
+_BLANK_STANDINGS: Final = "UPDATE trichat.standings SET name = %s, level = 'all', quiet_until = 0 WHERE user_id = %s"
+# what waits for them is of rooms that they are members of
+_FORGET_OUTGOING: Final = """
+    DELETE FROM trichat.outgoing o USING trichat.standings s
+    WHERE s.user_id = %(user_id)s AND o.room_id = s.room_id AND o.user_id = %(user_id)s
+"""
+
+
 def finish(connection: Connection, user_id: UserId) -> None:
-    """The profile goes, and their names are free."""
+    """The profile goes, and what they follow, and their names are free."""
     with durably(connection):
         note_change(connection)  # the texts are gone from the store before the nodes forget them
         connection.execute(_BLANK, (ERASED, user_id))
-        connection.execute("UPDATE trichat.standings SET name = %s WHERE user_id = %s", (ERASED, user_id))
+        connection.execute(_FORGET_OUTGOING, {"user_id": user_id})
+        connection.execute("DELETE FROM trichat.follows WHERE user_id = %s", (user_id,))
+        connection.execute(_BLANK_STANDINGS, (ERASED, user_id))
         connection.execute("DELETE FROM trichat.pace WHERE user_id = %s", (user_id,))
         connection.execute("DELETE FROM trichat.names WHERE user_id = %s", (user_id,))

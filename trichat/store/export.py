@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from trichat.core.accounts import Account, Key, LoginSession, ProfileFields, Reported
+from trichat.core.conversation import Revision, Told
 from trichat.core.names import UserId, given_name
 from trichat.core.standing import Role, Standing, is_account
 from trichat.store import personal_rows
 from trichat.store.administration import ENTRY, lock_account, note, read_entry
 from trichat.store.connection import Connection
+from trichat.store.erased import concerns
 from trichat.store.erasure import Place, find_events, names_of
 from trichat.store.writing import durably
 
@@ -35,7 +37,8 @@ _LOGINS: Final = f"""
 _KEYS: Final = "SELECT id, scopes, rooms FROM trichat.keys WHERE user_id = %s ORDER BY created_at, id"
 _BLOCKS: Final = "SELECT blocked_id FROM trichat.blocks WHERE user_id = %s ORDER BY blocked_id"
 _MEMBERSHIPS: Final = """
-    SELECT r.name, s.name, s.role, s.since, s.invited, s.muted_until, s.banned_until, s.reason
+    SELECT r.name, s.name, s.read_seq, s.level, s.quiet_until,
+        s.role, s.since, s.invited, s.muted_until, s.banned_until, s.reason
     FROM trichat.standings s LEFT JOIN trichat.rooms r ON r.id = s.room_id WHERE s.user_id = %s ORDER BY s.room_id
 """
 _INVITES: Final = f"""
@@ -49,6 +52,17 @@ _REPORTS: Final = f"""
 _AUDIT: Final = f"""
     SELECT {ENTRY} FROM trichat.audit WHERE number > %s AND %s IN (actor_id, target_id) ORDER BY number LIMIT %s
 """  # noqa: S608
+
+
+_REVISIONS: Final = f"""
+    SELECT room_id, seq, rev, {_ms("at")}, text
+    FROM trichat.revisions JOIN unnest(%s::bigint[], %s::bigint[]) AS said (room_id, seq) USING (room_id, seq)
+    ORDER BY room_id, seq, rev
+"""  # noqa: S608
+_THREADS: Final = """
+    SELECT r.name, root, following, read_seq
+    FROM trichat.follows LEFT JOIN trichat.rooms r ON r.id = room_id WHERE user_id = %s ORDER BY room_id, root
+"""
 
 
 def begin(connection: Connection, user_id: UserId, *, operator: str) -> None:
@@ -73,6 +87,8 @@ def read_section(connection: Connection, section: str, user_id: UserId) -> list[
             return [personal_rows.block_row(*row) for row in connection.execute(_BLOCKS, (user_id,))]
         case "memberships":
             return [_membership(row) for row in connection.execute(_MEMBERSHIPS, (user_id,))]
+        case "threads":
+            return [personal_rows.thread_row(*row) for row in connection.execute(_THREADS, (user_id,))]
         case "invites":
             return [
                 personal_rows.invite_row(*row) for row in connection.execute(_INVITES, (names_of(connection, user_id),))
@@ -95,7 +111,21 @@ def read_events(
 ) -> tuple[list[personal_rows.Row], Place | None]:
     """Those by or about them among the next `portion` events of all; where to go on, or None at the end."""
     found, end = find_events(connection, user_id, after, portion)
-    return [personal_rows.event_row(one.room, one.event) for one in found], end
+    theirs = [one for one in found if concerns(one.event, user_id)]
+    said = [(one.room_id, one.event.seq) for one in theirs if one.event.kind == "message"]
+    revisions = _revisions(connection, said)
+    return [
+        personal_rows.event_row(one.room, one.event, revisions.get((one.room_id, one.event.seq), [])) for one in theirs
+    ], end
+
+
+def _revisions(connection: Connection, said: Sequence[Place]) -> dict[Place, list[Revision]]:
+    """The old texts of these messages, oldest first."""
+    found: dict[Place, list[Revision]] = {}
+    columns = [[room_id for room_id, _ in said], [seq for _, seq in said]]
+    for room_id, seq, *revision in connection.execute(_REVISIONS, columns):
+        found.setdefault((room_id, seq), []).append(Revision(*revision))
+    return found
 
 
 def _account(row: Sequence[Any]) -> personal_rows.Row:
@@ -123,12 +153,12 @@ def _key(row: Sequence[Any]) -> personal_rows.Row:
 
 
 def _membership(row: Sequence[Any]) -> personal_rows.Row:
-    room, name, role, since, invited, muted, banned, reason = row
+    room, name, read, level, quiet_until, role, since, invited, muted, banned, reason = row
     standing = Standing(
         role=None if role is None else Role(role), since=since, invited=invited, muted_until=muted,
         banned_until=banned, reason=reason,
     )  # fmt: skip
-    return personal_rows.membership_row(room, name, standing)
+    return personal_rows.membership_row(room, name, standing, read, Told(level, quiet_until))
 
 
 def _report(row: Sequence[Any]) -> personal_rows.Row:

@@ -9,12 +9,13 @@ from msgspec import structs
 
 from trichat.chat.administration_port import ExportPart
 from trichat.core.account_names import skeleton
-from trichat.core.accounts import Account, AccountKind, AuditEntry, Ended, Key, MyRoom, Reported
+from trichat.core.accounts import ERASED, Account, AccountKind, AuditEntry, Ended, Key, MyRoom, Reported
+from trichat.core.doctor import Part
 from trichat.core.names import RoomName, UserId, given_name, name_key
 from trichat.core.standing import Role, Scope, is_account
 from trichat.store import memory_personal
 from trichat.store.administration import demand_active, demand_kind, demand_no_bot, no_such_account
-from trichat.store.erased import ERASED
+from trichat.store.memory_examination import examined
 from trichat.store.memory_moderation import all_reports, resolve_any
 from trichat.store.memory_state import MemoryState, StoredAudit, StoredKey, StoredRoom, StoredUser
 from trichat.store.personal_rows import SECTIONS
@@ -238,6 +239,14 @@ class MemoryAdministration:
         memory_personal.erase(self._state, user_id)
         self._state.changes += 1
         self._state.end()
+
+    async def examine(self, room: RoomName) -> AsyncGenerator[Part, None]:
+        await self._state.begin()
+        stored = self._state.rooms_by_name.get(room)
+        parts = [] if stored is None else examined(stored)
+        self._state.end()
+        for part in parts:
+            yield part
 
     # parts of the above
 

@@ -6,10 +6,12 @@ from math import inf
 
 from msgspec import structs
 
+from trichat.core.accounts import ERASED
+from trichat.core.conversation import Told
 from trichat.core.names import RoomId, RoomName, UserId
 from trichat.store import personal_rows
-from trichat.store.erased import ERASED, concerns, erased
-from trichat.store.memory_state import DAWN_MS, MemoryState, StoredName, StoredUser
+from trichat.store.erased import becomes_tombstone, concerns, erased
+from trichat.store.memory_state import DAWN_MS, MemoryState, StoredName, StoredRoom, StoredUser
 from trichat.store.personal_rows import Row
 
 
@@ -30,6 +32,8 @@ def read_section(state: MemoryState, section: str, user_id: UserId) -> list[Row]
             return [personal_rows.block_row(other) for other in sorted(state.blocks.get(user_id, ()))]
         case "memberships":
             return _memberships(state, user_id)
+        case "threads":
+            return _threads(state, user_id)
         case "invites":
             names = names_of(state, user_id)
             made = sorted((one for one in state.invites if one.made_by in names), key=lambda one: one.expires)
@@ -65,15 +69,26 @@ def _kept_until(name: StoredName) -> int | None:
 
 def _memberships(state: MemoryState, user_id: UserId) -> list[Row]:
     return [
-        personal_rows.membership_row(room.name, stored.name, stored.standing)
+        personal_rows.membership_row(
+            room.name, stored.name, stored.standing, stored.read_seq, Told(stored.level, stored.quiet_until)
+        )
         for room in state.rooms.values()
         if (stored := room.standings.get(user_id)) is not None
     ]
 
 
+def _threads(state: MemoryState, user_id: UserId) -> list[Row]:
+    return [
+        personal_rows.thread_row(room.name, root, follow.following, follow.read_seq)
+        for room in state.rooms.values()
+        for (root, who), follow in sorted(room.follows.items())
+        if who == user_id
+    ]
+
+
 def _events(state: MemoryState, user_id: UserId) -> list[Row]:
     return [
-        personal_rows.event_row(room.name, event)
+        personal_rows.event_row(room.name, event, room.revisions.get(event.seq, []))
         for room in state.rooms.values()
         for event in room.events
         if concerns(event, user_id)
@@ -110,7 +125,7 @@ def erase(state: MemoryState, user_id: UserId) -> None:
     _erase_audit(state, user_id)
     state.names = {key: name for key, name in state.names.items() if name.user_id != user_id}
     if (user := state.users.get(user_id)) is not None:
-        account = structs.replace(user.account, name=ERASED, active=False, admin=False)
+        account = structs.replace(user.account, name=ERASED, active=False, admin=False, hidden=False)
         state.users[user_id] = StoredUser(account, user.created, totp_step=user.totp_step)
 
 
@@ -123,11 +138,26 @@ def _erase_reports(state: MemoryState, user_id: UserId, names: set[str]) -> None
 
 
 def _erase_rooms(state: MemoryState, user_id: UserId) -> None:
+    state.outgoing = [row for row in state.outgoing if row.user_id != user_id]
     for room in state.rooms.values():
-        room.events[:] = [erased(event, user_id) for event in room.events]
+        _erase_messages(room, user_id)
         room.spoke_at.pop(user_id, None)
+        room.follows = {key: follow for key, follow in room.follows.items() if key[1] != user_id}
         if (stored := room.standings.get(user_id)) is not None:
-            stored.name = ERASED
+            stored.name, stored.level, stored.quiet_until = ERASED, "all", 0
+
+
+def _erase_messages(room: StoredRoom, user_id: UserId) -> None:
+    for event in room.events:
+        if becomes_tombstone(event, user_id):
+            room.deleted.add(event.seq)
+            for kept in (room.edited, room.revisions, room.reactions, room.pins, room.mentions):
+                kept.pop(event.seq, None)
+    for put in room.reactions.values():
+        put.update({key: ERASED for key in put if key[1] == user_id})
+    mentioned = {seq: tuple(who for who in them if who != user_id) for seq, them in room.mentions.items()}
+    room.mentions = {seq: them for seq, them in mentioned.items() if them}
+    room.events[:] = [erased(event, user_id) for event in room.events]
 
 
 def _erase_audit(state: MemoryState, user_id: UserId) -> None:

@@ -18,7 +18,7 @@ PRESENT: Final = """
     CASE WHEN e.rev IS NOT NULL AND NOT e.deleted THEN (
         SELECT json_agg(json_build_array(emoji, n, mine) ORDER BY emoji)::text
         FROM (
-            SELECT emoji, count(*) AS n, bool_or(user_id = %(viewer)s) AS mine
+            SELECT emoji, count(*) AS n, bool_or(user_id IS NOT DISTINCT FROM %(viewer)s) AS mine
             FROM trichat.reactions WHERE room_id = e.room_id AND seq = e.seq GROUP BY emoji
         ) counted
     ) END,

@@ -5,6 +5,7 @@ Never in it: what a password, a token, a key or a second factor is checked again
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -12,13 +13,14 @@ from msgspec import structs
 
 from trichat.core.accounts import Account, AuditEntry, Key, LoginSession, ProfileFields, Reported
 from trichat.core.codec import encode_event, format_ts
+from trichat.core.conversation import Revision, Told
 from trichat.core.events import Event
 from trichat.core.names import RoomName, UserId
 from trichat.core.standing import ROLE_NAMES, Standing
 
 #: The sections, in the order in which they come.
 SECTIONS: Final = (
-    "account", "names", "logins", "keys", "blocks", "memberships", "invites", "reports", "audit", "events",
+    "account", "names", "logins", "keys", "blocks", "memberships", "threads", "invites", "reports", "audit", "events",
 )  # fmt: skip
 
 Row = dict[str, object]
@@ -70,8 +72,9 @@ def block_row(other: UserId) -> Row:
     return {"user_id": other}
 
 
-def membership_row(room: RoomName | None, name: str, standing: Standing) -> Row:
-    """How they stand to a room, and under which name they came to that. `room` None: it was deleted."""
+def membership_row(room: RoomName | None, name: str, standing: Standing, read: int, told: Told) -> Row:
+    """How they stand to a room, and under which name they came to that; up to where they have read it, and what they
+    want to be told of it. `room` None: it was deleted."""
     return {
         "room": room,
         "name": name,
@@ -79,7 +82,15 @@ def membership_row(room: RoomName | None, name: str, standing: Standing) -> Row:
         "role": None if standing.role is None else ROLE_NAMES[standing.role],
         "muted_until": _until(standing.muted_until),
         "banned_until": _until(standing.banned_until),
+        "read": read,
+        "level": told.level,
+        "quiet_until": _until(told.quiet_until),
     }
+
+
+def thread_row(room: RoomName | None, root: int, following: bool, read: int) -> Row:
+    """A thread that they follow, or want to hear no more of, and up to where they have read it."""
+    return {"room": room, "thread": root, "following": following, "read": read}
 
 
 def invite_row(room: RoomName | None, uses_left: int, expires: int) -> Row:
@@ -98,10 +109,12 @@ def audit_row(entry: AuditEntry, user_id: UserId) -> Row:
     return {**structs.asdict(entry), "at": format_ts(entry.at), "address": address}
 
 
-def event_row(room: RoomName | None, event: Event) -> Row:
-    """An event that they wrote, or that is about them, as the protocol writes it. `room` None: it was deleted."""
+def event_row(room: RoomName | None, event: Event, revisions: Sequence[Revision] = ()) -> Row:
+    """An event that they wrote, or that is about them, as the protocol writes it, with its old texts if it is a
+    message that they edited. `room` None: it was deleted."""
     row: dict[str, Any] = msgspec.json.decode(encode_event(room or RoomName(""), event))
-    return row | {"room": room}
+    old = [{**structs.asdict(revision), "at": format_ts(revision.at)} for revision in revisions]
+    return row | {"room": room} | ({"revisions": old} if old else {})
 
 
 def _until(ms: int | None) -> str | None:

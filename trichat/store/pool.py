@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
@@ -79,7 +80,7 @@ class ConnectionPool:
     def __init__(self, connector: Connector, watchdog: Watchdog, *, size: int, call_s: float) -> None:
         self._connector = connector
         self._watchdog = watchdog
-        self._call_s = call_s
+        self.call_s = call_s
         self._slots = trio.Semaphore(size)
         self._workers: list[Worker] = []  # those without work; with the busy ones at most `size`
         self._idle: list[Connection] = []
@@ -90,17 +91,27 @@ class ConnectionPool:
         Raises StoreUnavailable at the latest after `call_s` and a look of the watchdog, waiting for a slot and
         connecting included. A call that has begun is finished, even when it is cancelled.
         """
-        deadline = time.monotonic() + self._call_s
+        deadline = time.monotonic() + self.call_s
         await self._wait_for_slot()
         try:
             connection = self._take() or await self._connector.connect(deadline)
-            work = partial(function, connection, *args, **kwargs)
-            worker = self._workers.pop() if self._workers else Worker()
             try:
-                return await worker.do(partial(self._run, connection, work, deadline))
+                return await self.do(connection, partial(function, connection, *args, **kwargs), deadline)
             finally:
-                self._workers.append(worker)
                 self._put_back(connection)
+        finally:
+            self._slots.release()
+
+    @asynccontextmanager
+    async def holding(self) -> AsyncIterator[HeldConnection]:
+        """One connection for several calls, for what is one transaction over all of them. It is closed afterwards."""
+        await self._wait_for_slot()
+        try:
+            connection = await self._connector.connect(time.monotonic() + self.call_s)
+            try:
+                yield HeldConnection(self, connection)
+            finally:
+                connection.close()
         finally:
             self._slots.release()
 
@@ -110,12 +121,20 @@ class ConnectionPool:
         while self._workers:
             self._workers.pop().end()
 
+    async def do(self, connection: Connection, work: Callable[[], T], deadline: float) -> T:
+        """`work` with this connection, which is in no other use; as `call` otherwise."""
+        worker = self._workers.pop() if self._workers else Worker()
+        try:
+            return await worker.do(partial(self._run, connection, work, deadline))
+        finally:
+            self._workers.append(worker)
+
     async def _wait_for_slot(self) -> None:
         await trio.lowlevel.checkpoint_if_cancelled()
         try:
             self._slots.acquire_nowait()  # nearly always: a turn of the event loop less
         except trio.WouldBlock:
-            with trio.move_on_after(self._call_s) as waiting:
+            with trio.move_on_after(self.call_s) as waiting:
                 await self._slots.acquire()
             if waiting.cancelled_caught:
                 raise StoreUnavailable("all connections to PostgreSQL are busy") from None
@@ -150,6 +169,19 @@ class ConnectionPool:
             return
         connection.close()
         self._close_idle()  # where one was lost, the others most likely are: after a failover they lead to nobody
+
+
+class HeldConnection:
+    """A connection that is kept between calls; each of them has its own deadline."""
+
+    def __init__(self, pool: ConnectionPool, connection: Connection) -> None:
+        self._pool = pool
+        self._connection = connection
+
+    async def call(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """As `ConnectionPool.call`. After StoreUnavailable no other call succeeds."""
+        work = partial(function, self._connection, *args, **kwargs)
+        return await self._pool.do(self._connection, work, time.monotonic() + self._pool.call_s)
 
 
 def _session_settings(limits: Limits) -> str:

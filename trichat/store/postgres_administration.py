@@ -7,12 +7,13 @@ from collections.abc import AsyncGenerator, Sequence
 from trichat.chat.administration_port import ExportPart
 from trichat.core.accounts import Account, AuditEntry, Key, MyRoom, Reported
 from trichat.core.chance import Chance
+from trichat.core.doctor import IndexPage, LogPage, Part, TablePage
 from trichat.core.limits import Limits
-from trichat.core.names import RoomName, UserId
+from trichat.core.names import RoomId, RoomName, UserId
 from trichat.core.standing import Scope
-from trichat.store import administration, erasure, export, keys, moderation
+from trichat.store import administration, erasing_events, erasure, examination, export, keys, moderation
 from trichat.store.personal_rows import SECTIONS
-from trichat.store.pool import ConnectionPool
+from trichat.store.pool import ConnectionPool, HeldConnection
 
 
 class PostgresAdministration:
@@ -23,6 +24,7 @@ class PostgresAdministration:
         self._limits = limits
         self._chance = chance
         self.portion = erasure.PORTION
+        self.examined = examination.PORTION
 
     async def find(self, user: str) -> Account | None:
         return await self._queries.call(administration.find, user)
@@ -128,8 +130,39 @@ class PostgresAdministration:
         await self._queries.call(erasure.begin, user_id, operator=operator)
         place: erasure.Place | None = erasure.START
         while place is not None:
-            place = await self._queries.call(erasure.erase_events, user_id, place, self.portion)
+            place = await self._queries.call(erasing_events.erase_events, user_id, place, self.portion)
         entry: int | None = 0
         while entry is not None:
             entry = await self._queries.call(erasure.erase_audit, user_id, entry, self.portion)
         await self._queries.call(erasure.finish, user_id)
+
+    # what is stored of a room
+
+    async def examine(self, room: RoomName) -> AsyncGenerator[Part, None]:
+        async with self._queries.holding() as held:
+            figures = await held.call(examination.begin, room)
+            if figures is None:
+                return
+            yield figures
+            after: int | None = -1
+            while after is not None:
+                entries = await held.call(examination.read_log, figures.id, after, self.examined)
+                yield LogPage(entries)
+                after = entries[-1].seq if len(entries) == self.examined else None
+            for side in examination.SIDES:
+                async for page in self._side(held, figures.id, side):
+                    yield page
+            after = -1
+            while after is not None:
+                seqs = await held.call(examination.read_index, figures.id, after, self.examined)
+                yield IndexPage(seqs)
+                after = seqs[-1] if len(seqs) == self.examined else None
+
+    async def _side(
+        self, held: HeldConnection, room_id: RoomId, side: examination.Side
+    ) -> AsyncGenerator[TablePage, None]:
+        after: Sequence[int | str] | None = side.least
+        while after is not None:
+            rows = await held.call(examination.read_side, room_id, side, after, self.examined)
+            yield TablePage(rows)
+            after = rows[-1].key if len(rows) == self.examined else None

@@ -47,12 +47,20 @@ _ENDED: Final = """
         ORDER BY at LIMIT %(portion)s FOR UPDATE SKIP LOCKED
     ))
 """
+_OUTGOING: Final = """
+    DELETE FROM trichat.outgoing WHERE number IN (
+        SELECT number FROM trichat.outgoing
+        WHERE at < now() - make_interval(secs => %(outgoing_kept_s)s)
+        ORDER BY at LIMIT %(portion)s FOR UPDATE SKIP LOCKED
+    )
+"""
 
 
-def tidy(connection: Connection, *, revoked_kept_s: float) -> None:
+def tidy(connection: Connection, *, revoked_kept_s: float, outgoing_kept_s: float) -> None:
     """Remove one portion each of what has expired, and of a room that was deleted."""
-    for statement in (_LOGINS, _NAMES, _INVITES, _ENDED):
-        connection.execute(statement, {"portion": _PORTION, "revoked_kept_s": revoked_kept_s})
+    for statement in (_LOGINS, _NAMES, _INVITES, _ENDED, _OUTGOING):
+        kept = {"revoked_kept_s": revoked_kept_s, "outgoing_kept_s": outgoing_kept_s}
+        connection.execute(statement, {"portion": _PORTION, **kept})
     _tidy_dropped_room(connection)
 
 
@@ -64,7 +72,10 @@ _OF_ROOM: Final = [
         SELECT ctid FROM trichat.{table} WHERE room_id = %(room_id)s LIMIT %(portion)s
     ))
     """  # noqa: S608 (our own names)
-    for table in ("events", "standings", "invites", "reports", "pace")
+    for table in (
+        "events", "standings", "invites", "reports", "pace", "revisions", "reactions", "pins", "threads", "follows",
+        "mentions", "outgoing", "search", "indexed",
+    )
 ]
 
 

@@ -47,13 +47,13 @@ def add_parser(subparsers: Subparsers) -> None:
         help="administer people, rooms, keys and records",
         description=_ABOUT,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        parents=[_common_flags()],
+        parents=[common_flags()],
         allow_abbrev=False,
     )
-    add_acts(parser, _common_flags())
+    add_acts(parser, common_flags())
 
 
-def _common_flags() -> argparse.ArgumentParser:
+def common_flags() -> argparse.ArgumentParser:
     """Flags that may stand before the noun, and behind the verb: what is not given leaves no trace there."""
     parser = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     for name in _SETTINGS:
