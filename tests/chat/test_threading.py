@@ -84,11 +84,13 @@ async def test_who_follows_is_told_on_all_their_connections(autojump_clock: Mock
         root = await ann.say("garden", "root")
         for device in (phone, desk):
             await device.join("garden")
+        told: list[dict[str, Any]] = []
         for command, following in [("follow", True), ("follow", True), ("unfollow", False)]:
             reply = await phone.ask(command, room="garden", thread=root)
             said = {"type": "following", "room": "garden", "thread": root, "following": following}
             assert reply == {**said, "id": reply["id"]}
-            await desk.until(lambda said=said: desk.all_of("following")[-1:] == [said], SOON_S)
+            told.append(said)
+            await desk.until(lambda: desk.all_of("following") == told, SOON_S)
         assert all("id" in frame for frame in phone.all_of("following"))
         assert ann.all_of("following") == []
 
