@@ -22,7 +22,10 @@ from tests.chat.persons import (
     quiet,
     refused,
 )
+from tests.nodes import LOOSE
 from tests.people import make_account
+from trichat.core.chance import Chance
+from trichat.store import MemoryStore
 
 UP = "👍"
 #: Every command that changes something about a message, with the fields beside `room` and `seq`.
@@ -259,31 +262,54 @@ async def test_a_room_that_was_forgotten_and_opened_again_replays_no_old_text(au
         assert "secret" not in str(late.frames)
 
 
-async def test_a_page_that_is_read_while_its_message_is_deleted_is_not_kept(autojump_clock: MockClock) -> None:
-    async with open_chat() as chat:
+class LateStore(MemoryStore):
+    """Reads events at once, and gives them when `released`."""
+
+    def __init__(self) -> None:
+        super().__init__(LOOSE, chance=Chance())
+        self.released = trio.Event()
+        self.released.set()
+
+    async def read_events(self, *args: Any, **kwargs: Any) -> Any:
+        released = self.released
+        page = await super().read_events(*args, **kwargs)
+        await released.wait()
+        return page
+
+
+async def test_pages_that_were_read_before_a_deletion_are_for_those_alone_who_asked_before_it(
+    autojump_clock: MockClock,
+) -> None:
+    async with open_chat(store=(store := LateStore())) as chat:
         ann = await person(chat, "ann")
         await make(ann, room="garden")
         await ann.join("garden")
-        seq = await ann.say("garden", "secret")
-        for number in range(chat.twins.limits.page + chat.twins.limits.ring_events):
+        kept, late = await ann.say("garden", "secret"), await ann.say("garden", "secret too")
+        for number in range(LOOSE.page):
             await ann.say("garden", f"text {number}")
-        room = chat.node.hub.room("garden")
+        room, pages = chat.node.hub.room("garden"), chat.node.hub.pages
         assert room is not None
-        stale: list[str] = []
+        assert "secret" in str(await pages.read(room, 0))
+        ack = await done(ann, "delete", room="garden", seq=kept)
+        await hears(ann, "deleted", ack["seq"])
+        assert '"secret"' not in str(await pages.read(room, 0))
 
         async def read() -> None:
-            stale.append(str(await chat.node.hub.pages.read(room, 0)))
+            assert room is not None
+            assert "secret too" in str(await pages.read(room, 1))
 
         async with trio.open_nursery() as nursery:
-            chat.store.delay_s = 0.1  # the page is asked for before the deletion, and comes after it
+            store.released = trio.Event()
             nursery.start_soon(read)
             await trio.testing.wait_all_tasks_blocked()
-            chat.store.delay_s = 0
-            await done(ann, "delete", room="garden", seq=seq)
-            await hears(ann, "deleted", room.head)
-            fresh = str(await chat.node.hub.pages.read(room, 0))
-        assert "secret" not in fresh
-        assert "secret" not in str(await chat.node.hub.pages.read(room, 0))
+            ack = await done(ann, "delete", room="garden", seq=late)
+            await hears(ann, "deleted", ack["seq"])
+            held, store.released = store.released, trio.Event()
+            store.released.set()
+            with trio.fail_after(SOON_S):  # not shared with who asked before, and waits still
+                assert "secret too" not in str(await pages.read(room, 1))
+            held.set()
+        assert "secret too" not in str(await pages.read(room, 1))
 
 
 # who may, and bad input

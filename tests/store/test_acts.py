@@ -413,6 +413,15 @@ async def test_what_was_said_before_one_came_is_as_if_it_were_not(store: Store) 
     await did(store, room, late, seq, Respond(UP))
 
 
+async def test_who_came_back_where_history_is_for_members_does_not_see_their_own_words_of_before(store: Store) -> None:
+    room, seq = await garden(store, history="joined")
+    await store.governance.change(room.id, actor(BOB), Quit())
+    await joined(store, room, BOB)
+    for act in EVERY_ACT:
+        with refused("bad_field", "seq"):
+            await did(store, room, BOB, seq, act)
+
+
 async def test_a_guest_where_history_is_for_members_acts_on_their_own_words_alone(store: Store) -> None:
     room, seq = await garden(store, history="joined")
     mine = await said(store, room, GIL)
