@@ -51,7 +51,8 @@ class Between(Struct, frozen=True):
     viewer, and the first of the messages that the viewer has not read (0: none). What came before the `seq` `first`
     is kept no more, and not counted.
 
-    The first unread one is never deleted; when more than a thousand before it are, it is not looked for.
+    Mentions are counted up to a thousand. The first unread message is never a deleted one; where a thousand before it
+    are deleted, it is not looked for.
     """
 
     messages: int

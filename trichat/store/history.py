@@ -200,13 +200,18 @@ def compact_page(entries: list[Event], *, since: int, end: int, head: int, all_f
     return CompactPage(entries, to=max(since, min(end, head)), more=end < head)
 
 
+#: Mentions that are counted; of more, so many are told.
+MOST_MENTIONS: Final = 1_000
 _BETWEEN: Final = """
     SELECT
         first_seq,
         trichat.number_at(id, %(last)s) - trichat.number_at(id, %(first)s - 1),
         (
-            SELECT count(DISTINCT seq) FROM trichat.mentions
-            WHERE user_id = ANY (%(viewers)s) AND room_id = id AND seq BETWEEN %(first)s AND %(last)s
+            SELECT count(DISTINCT seq) FROM unnest(%(viewers)s::text[]) AS whom CROSS JOIN LATERAL (
+                SELECT seq FROM trichat.mentions
+                WHERE user_id = whom AND room_id = id AND seq BETWEEN %(first)s AND %(last)s
+                ORDER BY seq LIMIT %(most)s
+            ) m
         ),
         read_seq
     FROM trichat.rooms LEFT JOIN trichat.standings s ON s.room_id = id AND user_id = %(viewer)s AND role IS NOT NULL
@@ -229,13 +234,14 @@ def between(connection: Connection, room_id: RoomId, first: int, last: int, view
     """What lies in the events `first` … `last`; see the port."""
     params = {
         "room_id": room_id, "first": first, "last": last, "viewer": viewer, "viewers": [viewer, EVERYBODY],
+        "most": MOST_MENTIONS,
     }  # fmt: skip
     row = connection.execute(_BETWEEN, params).fetchone()
     if row is None:
         return Between(0, 0, 0)
     first_seq, messages, mentions, read_seq = row
     unread = 0 if read_seq is None else _first_unread(connection, room_id, max(read_seq, first - 1), last)
-    return Between(max(0, messages), mentions, unread, first_seq)
+    return Between(max(0, messages), min(mentions, MOST_MENTIONS), unread, first_seq)
 
 
 def _first_unread(connection: Connection, room_id: RoomId, after: int, last: int) -> int:

@@ -7,7 +7,7 @@ from trichat.chat.ports import EventPage, MessagePage
 from trichat.core.acts import ACT_KINDS
 from trichat.core.events import EVERYBODY, Event
 from trichat.core.names import UserId
-from trichat.store.history import compact_page, cut_compact, place_of
+from trichat.store.history import MOST_MENTIONS, compact_page, cut_compact, place_of
 from trichat.store.memory_moderation import standing_in
 from trichat.store.memory_present import present_in
 from trichat.store.memory_state import StoredRoom
@@ -73,4 +73,4 @@ def between(room: StoredRoom | None, first: int, last: int, viewer: UserId) -> B
     if standing_in(room, viewer).role is not None:
         read = room.standings[viewer].read_seq
         unread = next((seq for seq in messages if seq > read and seq not in room.deleted), 0)
-    return Between(len(messages), len(mentions), unread, room.first)
+    return Between(len(messages), min(len(mentions), MOST_MENTIONS), unread, room.first)
