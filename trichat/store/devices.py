@@ -79,49 +79,55 @@ def forget(connection: Connection, me: Incarnation) -> None:
     note_seen(connection, [user_id for (user_id,) in connection.execute(_FORGET, (me,))])
 
 
-# who listens, each once, by the key (room_id, user_id, incarnation): with a limit, no more than that are read
-_HERE: Final = """
-    SELECT p.user_id, min(p.name), bool_and(d.away IS TRUE)
+# What belongs to each row is looked up in subqueries of one row: joins may be planned as scans of all people.
+# Who listens, each once, by the key (room_id, user_id, incarnation): with a limit, no more than that are read.
+_LISTENING: Final = """
+    p.room_id = %(room_id)s
+    AND (SELECT n.seen_at FROM trichat.nodes n WHERE n.incarnation = p.incarnation)
+        > now() - make_interval(secs => %(gone_s)s)
+    AND (SELECT u.hidden FROM trichat.users u WHERE u.id = p.user_id) IS NOT TRUE
+"""
+_HERE: Final = f"""
+    SELECT p.user_id, min(p.name), bool_and(NOT starts_with(p.user_id, 'u_') AND (
+        SELECT d.away FROM trichat.devices d
+        WHERE d.incarnation = p.incarnation AND d.user_id = p.user_id AND d.device = 'guest'
+    ) IS TRUE)
     FROM trichat.presence p
-    JOIN trichat.nodes n ON n.incarnation = p.incarnation
-    LEFT JOIN trichat.users u ON u.id = p.user_id
-    LEFT JOIN trichat.devices d ON d.incarnation = p.incarnation AND d.user_id = p.user_id AND d.device = 'guest'
-    WHERE p.room_id = %(room_id)s AND n.seen_at > now() - make_interval(secs => %(gone_s)s) AND u.hidden IS NOT TRUE
+    WHERE {_LISTENING}
     GROUP BY p.user_id
     ORDER BY p.user_id
     LIMIT %(most)s + 1
-"""
-_COUNTS: Final = """
-    SELECT count(*) FILTER (WHERE NOT away), count(*) FILTER (WHERE away) FROM (
-        SELECT p.user_id, bool_and(coalesce(d.away, false)) AS away
+"""  # noqa: S608 (our own constants)
+# an account is online if it is so anywhere; a guest without a row is online where they listen
+_COUNTS: Final = f"""
+    SELECT count(*) FILTER (WHERE away IS NOT TRUE), count(*) FILTER (WHERE away) FROM (
+        SELECT bool_and((
+            SELECT coalesce(bool_and(d.away), false) FROM trichat.devices d
+            WHERE d.user_id = p.user_id AND (d.incarnation = p.incarnation OR starts_with(p.user_id, 'u_'))
+                AND (SELECT n.seen_at FROM trichat.nodes n WHERE n.incarnation = d.incarnation)
+                    > now() - make_interval(secs => %(gone_s)s)
+        )) AS away
         FROM trichat.presence p
-        JOIN trichat.nodes n ON n.incarnation = p.incarnation
-        LEFT JOIN trichat.users u ON u.id = p.user_id
-        LEFT JOIN LATERAL (
-            SELECT v.away FROM trichat.devices v
-            JOIN trichat.nodes m ON m.incarnation = v.incarnation
-            -- an account is online if it is so anywhere; a guest without a row is online where they listen
-            WHERE v.user_id = p.user_id AND (v.incarnation = p.incarnation OR starts_with(p.user_id, 'u_'))
-                AND m.seen_at > now() - make_interval(secs => %(gone_s)s)
-        ) d ON true
-        WHERE p.room_id = %(room_id)s AND n.seen_at > now() - make_interval(secs => %(gone_s)s)
-            AND u.hidden IS NOT TRUE
+        WHERE {_LISTENING}
         GROUP BY p.user_id
     ) one
-"""
+"""  # noqa: S608 (our own constants)
 _MEMBERS: Final = """
     SELECT u.name, u.id, CASE WHEN NOT u.hidden THEN floor(extract(epoch FROM u.last_seen_at) * 1000)::bigint END
-    FROM trichat.standings s JOIN trichat.users u ON u.id = s.user_id
-    WHERE s.room_id = %(room_id)s AND s.role IS NOT NULL
-    LIMIT %(most)s + 1
+    FROM (
+        SELECT user_id FROM trichat.standings
+        WHERE room_id = %(room_id)s AND role IS NOT NULL
+        LIMIT %(most)s + 1
+    ) s
+    CROSS JOIN LATERAL (SELECT * FROM trichat.users WHERE id = s.user_id LIMIT 1) u
 """
 _DEVICES: Final = """
-    SELECT d.user_id, d.device, l.device, d.away
-    FROM trichat.devices d
-    JOIN trichat.nodes n ON n.incarnation = d.incarnation
-    LEFT JOIN trichat.users u ON u.id = d.user_id
-    LEFT JOIN trichat.logins l ON l.id = d.device
-    WHERE d.user_id = ANY (%s) AND n.seen_at > now() - make_interval(secs => %s) AND u.hidden IS NOT TRUE
+    SELECT d.user_id, d.device, (SELECT l.device FROM trichat.logins l WHERE l.id = d.device), d.away
+    FROM unnest(%s::text[]) AS p (user_id)
+    CROSS JOIN LATERAL (SELECT * FROM trichat.devices WHERE user_id = p.user_id OFFSET 0) d
+    WHERE (SELECT n.seen_at FROM trichat.nodes n WHERE n.incarnation = d.incarnation)
+            > now() - make_interval(secs => %s)
+        AND (SELECT u.hidden FROM trichat.users u WHERE u.id = d.user_id) IS NOT TRUE
 """
 
 
@@ -135,7 +141,7 @@ def attendance(connection: Connection, room_id: RoomId, *, most: int, gone_s: fl
     members = [MemberSeen(*row) for row in connection.execute(_MEMBERS, params)]
     if len(members) > most:
         members = []
-    people = [*filter(is_account, here), *(member.user_id for member in members)]
+    people = list(dict.fromkeys([*filter(is_account, here), *(member.user_id for member in members)]))
     return attendance_of(here, members, _devices_of(connection, people, gone_s))
 
 
