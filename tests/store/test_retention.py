@@ -180,7 +180,9 @@ async def test_the_server_says_for_all_rooms_that_say_nothing_themselves(strict:
 
 @pytest.fixture
 async def postgres(url: str) -> AsyncIterator[Store]:
-    async with open_postgres_store(url, structs.replace(LIMITS, kept_days=30), chance=Chance()) as store:
+    async with open_postgres_store(
+        url, structs.replace(LIMITS, kept_days=30, retention_s=60.0), chance=Chance()
+    ) as store:
         yield store
 
 
@@ -222,14 +224,18 @@ async def test_much_goes_in_portions_and_nothing_is_left_of_it(url: str, postgre
     ]
 
 
-async def test_more_than_a_node_removes_at_a_time_goes_on_at_the_next(url: str, postgres: Store) -> None:
-    room, other = await open_room(postgres, "a"), await open_room(postgres, "b")
-    fill(url, room, 101_010, young=10)
-    fill(url, other, 20, young=10)
-    await postgres.tidy()
-    assert ask(url, "SELECT first_seq FROM trichat.rooms ORDER BY id") == [(100_001,), (1,)]
-    await postgres.tidy()
-    assert ask(url, "SELECT first_seq FROM trichat.rooms ORDER BY id") == [(101_001,), (11,)]
+async def test_when_the_time_for_it_is_over_the_rest_goes_at_the_next(url: str) -> None:
+    limits = structs.replace(LIMITS, kept_days=30, retention_s=0.0)
+    async with open_postgres_store(url, limits, chance=Chance()) as store:
+        for name in ("a", "b"):
+            fill(url, await open_room(store, name), 2_500, young=10)
+        first = []
+        for _ in range(7):
+            await store.tidy()
+            first.append(tuple(row[0] for row in ask(url, "SELECT first_seq FROM trichat.rooms ORDER BY id")))
+    by_a = [(1_001, 1), (2_001, 1), (2_491, 1)]
+    by_b = [(2_491, 1_001), (2_491, 2_001), (2_491, 2_491)]
+    assert first == by_a + by_b + [(2_491, 2_491)]
 
 
 async def test_what_a_crash_left_behind_goes_later(url: str, postgres: Store) -> None:

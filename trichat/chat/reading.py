@@ -102,8 +102,9 @@ async def _compact_events(session: Session, command: Events, room_id: RoomId, na
     # what was said before they came may have been changed since: they see neither
     shown, _ = _from(access.standing.first_readable(access.record.rules), page.entries)
     begins, encoded = _begins(access, command.since), _encode(name, shown)
+    to = min(page.to, max(access.record.head, command.since))  # who may see nothing was read beyond every log
     session.reply(
-        EventsPage(id=command.id, room=name, compact=True, first=begins, events=encoded, to=page.to, more=page.more)
+        EventsPage(id=command.id, room=name, compact=True, first=begins, events=encoded, to=to, more=page.more)
     )
 
 

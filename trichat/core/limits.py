@@ -87,6 +87,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     slow_s: int = 21_600  # the most that slow mode may say
     retention_days: int = 36_500  # the most that a room's retention may say
     kept_days: int = 0  # that a room keeps what was said, where it says nothing else; 0: for ever
+    retention_s: float = 1.5  # each minute, in which a node removes what is kept no more; the rest a minute later
     restraint_s: int = 315_360_000  # the most that a ban, a mute or an invite may last when it ends: ten years
     invite_uses: int = 10_000  # the most that an invite's code may be used
     invites: int = 100  # codes of one room that can be used at a time; more: limit_reached

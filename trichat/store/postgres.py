@@ -141,21 +141,22 @@ class PostgresStore:
         await self._remove_expired()
 
     async def _remove_expired(self) -> None:
-        """What rooms keep no more, of the next rooms in turn."""
-        days, removed = self._limits.kept_days, False
+        """What rooms keep no more, of the next rooms in turn, for `retention_s` at most."""
+        days, until = self._limits.kept_days, trio.current_time() + self._limits.retention_s
         expired = await self._queries.call(retention.find_expired, self._retained, days=days)
-        steps, self._retained = retention.STEPS, expired.after
+        self._retained = expired.after
         for room_id in expired.rooms:
             more = True
-            while more and steps:
+            while more:
                 more = await self._queries.call(
                     retention.remove_expired, room_id, days=days, patience_ms=self._patience_ms
                 )
-                steps, removed = steps - 1, True
-            if more:
-                self._retained = RoomId(room_id - 1)  # the next time it goes on here
+                if trio.current_time() >= until:
+                    break
+            if trio.current_time() >= until:
+                self._retained = RoomId(room_id - 1 if more else room_id)  # the next time it goes on here
                 break
-        if removed:
+        if expired.rooms:
             await self._queries.call(cluster.note_change)
 
     async def ping(self) -> None:

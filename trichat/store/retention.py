@@ -20,8 +20,6 @@ ROOMS: Final = 1_000
 EVENTS: Final = 1_000
 #: Rows that hung on them, of each kind, that it removes: nobody sees them any more.
 _REMAINS: Final = 5_000
-#: Calls of `remove_expired` that a node makes at a time, each minute: so much more than a room can take in.
-STEPS: Final = 100
 
 # What hangs on messages, and may be more than a portion of messages can carry along: it goes after them.
 _HANGING: Final = {"reactions": "seq", "revisions": "seq", "follows": "root"}
