@@ -17,6 +17,8 @@ from trichat.core.names import RoomId, RoomName, UserId
 from trichat.core.present import TOMBSTONE
 from trichat.core.standing import Role, RoomRules
 
+DAY_S = 86_400.0
+
 
 @pytest.fixture
 async def room(store: Store) -> RoomRecord:
@@ -157,6 +159,27 @@ async def test_what_was_deleted_is_not_unread_and_what_was_edited_is(store: Stor
     assert await marker(store, room, BOB) == Marker(5, unread=1)
     assert await reads(store, room, BOB, 6) == Marker(6, unread=1)
     assert await reads(store, room, BOB, 7) == Marker(7, unread=0)
+
+
+async def test_what_is_kept_no_more_is_not_unread(stage: Stage) -> None:
+    store, room = stage.store, await made(stage.store, rules=RoomRules(retention_days=7))
+    await joined(store, room, BOB)
+    old = await said(store, *[mentioning(ANN, room, BOB.user_id) for _ in range(3)])
+    await store.acts.act(room.id, actor(ANN), old[1], Remove(), cid=None, address="")
+    stage.let_pass(5 * DAY_S)
+    young = await said(store, says(ANN, room), mentioning(ANN, room, BOB.user_id))
+    await store.acts.act(room.id, actor(ANN), young[0], Remove(), cid=None, address="")
+    assert await marker(store, room, BOB) == Marker(3, unread=3, mentions=3)
+    stage.let_pass(3 * DAY_S)
+    await store.tidy()
+    assert await marker(store, room, BOB) == Marker(3, unread=1, mentions=1)
+    assert places(await mentions(store, BOB)) == [("lobby", young[1])]
+    assert await reads(store, room, BOB, old[0]) == Marker(old[0], unread=1, mentions=1)
+    assert await reads(store, room, BOB, young[1]) == Marker(young[1], unread=0, mentions=0)
+    stage.let_pass(7 * DAY_S)
+    await store.tidy()
+    assert await marker(store, room, BOB) == Marker(young[1], unread=0, mentions=0)
+    assert last_of(await inbox(store, BOB)) is None
 
 
 async def test_markers_are_for_members_alone(store: Store, room: RoomRecord) -> None:
