@@ -583,7 +583,8 @@ $$;
 
 -- What messages of a batch that was just stored do beside standing in the log: threads, mentions, and whom to tell
 -- outside. Of those alone that have `mentions`, if empty: the others are plain. One after the other, each by looks at
--- keys: a join could be planned as a scan, and in one batch the second reply follows from the first.
+-- keys, as a join could be planned as a scan. But no row is changed twice: of a thousand versions of one row in one
+-- transaction each look would read all.
 CREATE FUNCTION trichat.connect(
     batch json, seqs bigint[], outcomes int[], now timestamptz, now_ms bigint
 ) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
@@ -591,12 +592,14 @@ CREATE FUNCTION trichat.connect(
 DECLARE
     d record;
     said bigint;  -- the message's `seq`
-    nth bigint;  -- which reply of its thread it is
     heard text[];  -- whom it mentions, of those who may read it
-    author text;  -- of the message that the thread hangs on
+    replies trichat.follows[] := '{}';  -- who has said which reply: up to there they have read the thread
 BEGIN
     FOR d IN
-        SELECT drafts.*, r.kind = 'direct' AS direct, r.kind = 'public' AND r.guests AS open
+        SELECT drafts.*, r.kind = 'direct' AS direct, r.kind = 'public' AND r.guests AS open,
+            row_number() OVER (PARTITION BY drafts.room_id, thread ORDER BY n) + coalesce(
+                (SELECT last_no FROM trichat.threads t WHERE t.room_id = drafts.room_id AND t.root = thread), 0
+            ) AS thread_no
         FROM (
             SELECT row_number() OVER () AS n, b.*
             FROM json_to_recordset(batch) AS b (
@@ -626,24 +629,16 @@ BEGIN
         END IF;
 
         IF d.thread IS NOT NULL THEN
-            INSERT INTO trichat.threads AS t (room_id, root, last_no, last_seq) VALUES (d.room_id, d.thread, 1, said)
-            ON CONFLICT (room_id, root) DO UPDATE SET last_no = t.last_no + 1, last_seq = excluded.last_seq
-            RETURNING last_no INTO nth;
-            UPDATE trichat.events SET thread_no = nth WHERE room_id = d.room_id AND seq = said;
-            UPDATE trichat.events SET rev = said WHERE room_id = d.room_id AND seq = d.thread
-            RETURNING user_id INTO author;
-            IF starts_with(d.user_id, 'u_') THEN
-                INSERT INTO trichat.follows AS f (room_id, root, user_id, following, read_seq, read_no)
-                VALUES (d.room_id, d.thread, d.user_id, true, said, nth)
-                ON CONFLICT (room_id, root, user_id) DO UPDATE
-                SET following = true, read_seq = excluded.read_seq, read_no = excluded.read_no;
-            END IF;
+            UPDATE trichat.events SET thread_no = d.thread_no WHERE room_id = d.room_id AND seq = said;
+            replies := replies || ROW(d.room_id, d.thread, d.user_id, true, said, d.thread_no)::trichat.follows;
             -- who is spoken to hears of the thread from here on, unless they wanted to hear no more of it
             INSERT INTO trichat.follows (room_id, root, user_id, following, read_seq, read_no)
-            SELECT d.room_id, d.thread, s.user_id, true, said - 1, nth - 1
+            SELECT d.room_id, d.thread, s.user_id, true, said - 1, d.thread_no - 1
             FROM trichat.standings s
-            WHERE s.room_id = d.room_id AND s.user_id = ANY (array_append(heard, author))
-                AND starts_with(s.user_id, 'u_') AND s.role IS NOT NULL
+            WHERE s.room_id = d.room_id AND s.user_id = ANY (array_append(
+                heard, (SELECT user_id FROM trichat.events WHERE room_id = d.room_id AND seq = d.thread)
+            ))
+                AND s.user_id <> d.user_id AND starts_with(s.user_id, 'u_') AND s.role IS NOT NULL
             ORDER BY s.user_id
             ON CONFLICT DO NOTHING;
         END IF;
@@ -667,5 +662,21 @@ BEGIN
             ) IS NULL
         ORDER BY s.user_id;
     END LOOP;
+
+    FOR d IN
+        SELECT room_id, root, max(read_seq) AS last_seq, max(read_no) AS last_no FROM unnest(replies)
+        GROUP BY room_id, root
+    LOOP
+        INSERT INTO trichat.threads (room_id, root, last_no, last_seq)
+        VALUES (d.room_id, d.root, d.last_no, d.last_seq)
+        ON CONFLICT (room_id, root) DO UPDATE SET last_no = excluded.last_no, last_seq = excluded.last_seq;
+        UPDATE trichat.events SET rev = d.last_seq WHERE room_id = d.room_id AND seq = d.root;
+    END LOOP;
+    INSERT INTO trichat.follows (room_id, root, user_id, following, read_seq, read_no)
+    SELECT room_id, root, user_id, true, max(read_seq), max(read_no) FROM unnest(replies)
+    WHERE starts_with(user_id, 'u_')
+    GROUP BY room_id, root, user_id ORDER BY room_id, root, user_id
+    ON CONFLICT (room_id, root, user_id) DO UPDATE
+    SET following = true, read_seq = excluded.read_seq, read_no = excluded.read_no;
 END
 $$;

@@ -91,7 +91,7 @@ def people_of(names: Iterable[str], keys: Mapping[str, str], held: Mapping[str, 
 
 # threads
 
-#: Of a thread `t` and of how somebody follows it, `f`.
+#: Of a thread `t`, and of how somebody follows it.
 _STATE: Final = """
     t.root, t.last_no - (
         SELECT count(*) FROM trichat.events d WHERE d.room_id = t.room_id AND d.deleted AND d.thread = t.root
@@ -102,31 +102,42 @@ _STATE: Final = """
         )
     END
 """
-_EVERY: Final = f"""
-    SELECT {_STATE}
-    FROM trichat.threads t
-    LEFT JOIN trichat.follows f ON f.room_id = t.room_id AND f.root = t.root AND f.user_id = %(user_id)s
-    WHERE t.room_id = %(room_id)s AND t.root >= %(first)s AND t.last_seq < %(before)s
-    ORDER BY t.last_seq DESC LIMIT %(limit)s
-"""  # noqa: S608 (our own constants)
-_FOLLOWED: Final = f"""
-    SELECT {_STATE}
-    FROM trichat.follows f
-    JOIN trichat.threads t ON t.room_id = f.room_id AND t.root = f.root
-    WHERE f.user_id = %(user_id)s AND f.room_id = %(room_id)s AND f.following
+
+
+def _states(page: str) -> str:
+    # each is looked up, once the page is found: a join could be planned as a scan
+    return f"""
+        SELECT {_STATE}
+        FROM ({page}) t
+        LEFT JOIN LATERAL (
+            SELECT following, read_seq, read_no FROM trichat.follows
+            WHERE room_id = t.room_id AND root = t.root AND user_id = %(user_id)s LIMIT 1
+        ) f ON true
+        ORDER BY t.last_seq DESC
+    """  # noqa: S608 (our own constants)
+
+
+_EVERY: Final = _states("""
+    SELECT room_id, root, last_no, last_seq FROM trichat.threads
+    WHERE room_id = %(room_id)s AND root >= %(first)s AND last_seq < %(before)s
+    ORDER BY last_seq DESC LIMIT %(limit)s
+""")
+_FOLLOWED: Final = _states("""
+    SELECT t.room_id, t.root, t.last_no, t.last_seq
+    FROM trichat.follows
+    CROSS JOIN LATERAL (
+        SELECT * FROM trichat.threads WHERE room_id = follows.room_id AND root = follows.root LIMIT 1
+    ) t
+    WHERE follows.user_id = %(user_id)s AND follows.room_id = %(room_id)s AND follows.following
         AND t.root >= %(first)s AND t.last_seq < %(before)s
     ORDER BY t.last_seq DESC LIMIT %(limit)s
-"""  # noqa: S608 (our own constants)
+""")
 # of a message that has no reply yet too
-_ONE: Final = f"""
-    SELECT {_STATE}
-    FROM (
-        SELECT %(room_id)s::bigint AS room_id, %(root)s::bigint AS root, coalesce(max(last_no), 0) AS last_no,
-            coalesce(max(last_seq), 0) AS last_seq
-        FROM trichat.threads WHERE room_id = %(room_id)s AND root = %(root)s
-    ) t
-    LEFT JOIN trichat.follows f ON f.room_id = t.room_id AND f.root = t.root AND f.user_id = %(user_id)s
-"""  # noqa: S608 (our own constants)
+_ONE: Final = _states("""
+    SELECT %(room_id)s::bigint AS room_id, %(root)s::bigint AS root, coalesce(max(last_no), 0) AS last_no,
+        coalesce(max(last_seq), 0) AS last_seq
+    FROM trichat.threads WHERE room_id = %(room_id)s AND root = %(root)s
+""")
 _END_OF_LOG: Final = 2**63 - 1
 
 
