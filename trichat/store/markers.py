@@ -120,7 +120,8 @@ def notify(
 # Lists over many rooms are read by the indexes that are made for them, also where statistics are old or missing or
 # speak of an average: whom few mention shares them with '*'.
 _BY_INDEX: Final = """
-    SELECT set_config(name, 'off', true) FROM unnest(ARRAY['enable_seqscan', 'enable_sort', 'enable_bitmapscan']) AS name
+    SELECT set_config(name, 'off', true)
+    FROM unnest(ARRAY['enable_seqscan', 'enable_sort', 'enable_bitmapscan']) AS name
 """
 
 
