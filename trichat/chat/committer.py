@@ -83,6 +83,11 @@ class Committer:
         self._waiting += 1
         return True
 
+    @property
+    def busy(self) -> bool:
+        """Some draft is not answered yet."""
+        return self._waiting > 0
+
     async def drained(self) -> None:
         """Wait until nothing waits and nothing is in flight."""
         while self._waiting or any(lane.in_flight for lane in self._lanes):
