@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 import psycopg
 import pytest
@@ -13,13 +14,14 @@ from tests.store.conftest import LIMITS, Stage
 from tests.store.examining import Mixed, erased_room, examine, mentioning, mixed_room
 from tests.store.governed import ANN, BOB, CAT, GUS, actor, made
 from tests.store.people import register
-from trichat.chat.ports import Store
+from tests.store.postgres import wait_until
+from trichat.chat.ports import Store, StoreUnavailable
 from trichat.core.acts import Remove
 from trichat.core.chance import Chance
 from trichat.core.changes import Edit
 from trichat.core.doctor import Figure
 from trichat.core.names import RoomName
-from trichat.store import open_postgres_store
+from trichat.store import examination, open_postgres_store
 from trichat.store.postgres_administration import PostgresAdministration
 from trichat.store.remedies import remedy
 
@@ -211,3 +213,62 @@ async def test_other_rooms_have_nothing_to_do_with_it(url: str, postgres: Store)
     write(url, f"UPDATE trichat.events SET rev = 1 WHERE room_id = {other.room.id} AND seq = {other.plain}")
     assert await examine(postgres, mixed.room) == []
     assert [(found.what, found.key) for found in await examine(postgres, other.room)] == [("rev", (other.plain,))]
+
+
+async def test_who_stops_in_the_midst_holds_no_snapshot(url: str, postgres: Store) -> None:
+    mixed = await mixed_room(postgres)
+    for _ in range(20):  # more than there are connections
+        async with aclosing(postgres.administration.examine(mixed.room.name)) as parts:
+            await anext(parts)
+            assert in_transaction(url) == 1
+        wait_until(lambda: in_transaction(url) == 0, "the transaction is over")
+    await postgres.ping()
+
+
+async def test_an_examination_whose_connection_is_lost_says_so(url: str, postgres: Store) -> None:
+    mixed = await mixed_room(postgres)
+    async with aclosing(postgres.administration.examine(mixed.room.name)) as parts:
+        await anext(parts)
+        write(url, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity {IN_TRANSACTION}")
+        with pytest.raises(StoreUnavailable):
+            await anext(parts)
+    assert await examine(postgres, mixed.room) == []
+
+
+IN_TRANSACTION = "WHERE datname = current_database() AND state = 'idle in transaction'"
+
+
+def in_transaction(url: str) -> int:
+    """How many sessions hold a transaction that does nothing."""
+    with psycopg.connect(url) as connection:
+        rows = connection.execute(f"SELECT count(*) FROM pg_stat_activity {IN_TRANSACTION}".encode()).fetchall()
+    return int(rows[0][0])
+
+
+async def test_pages_are_found_by_the_index_that_has_their_order(url: str, postgres: Store) -> None:
+    """In a database of many rooms, without statistics and with them: a page costs what it holds."""
+    for table, rows in FILLED.items():
+        write(url, f"INSERT INTO trichat.{table} {rows} FROM generate_series(1, 50) r, generate_series(1, 100) n")
+    for statistics in (False, True):
+        with psycopg.connect(url, autocommit=True) as connection:
+            if statistics:
+                connection.execute("ANALYZE")
+            connection.execute("SET enable_seqscan = off")
+            connection.execute("SET enable_bitmapscan = off")
+            for side in examination.SIDES:
+                lines = connection.execute(b"EXPLAIN " + side.statement, (7, *side.least, 10)).fetchall()
+                plan = "\n".join(line for (line,) in lines)
+                assert "Seq Scan" not in plan, plan
+                assert "Index Cond: ((room_id = " in plan, plan
+
+
+#: Rows of a hundred messages in each of fifty rooms.
+FILLED = {
+    "reactions": "SELECT r, n, 'x', 'u_' || n, 'n'",
+    "pins": "SELECT r, n, n",
+    "threads": "SELECT r, n, 1, n",
+    "revisions": "SELECT r, n, n, now(), 'old'",
+    "mentions": "SELECT 'u_' || n, r, n, now()",
+    "follows": "SELECT r, n, 'u_' || n, true, 0, 0",
+    "standings (room_id, user_id, name)": "SELECT r, 'u_' || n, 'n'",
+}

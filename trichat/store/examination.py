@@ -29,7 +29,9 @@ _ROOM: Final = """
 def begin(connection: Connection, name: RoomName) -> RoomFigures | None:
     """Begin the transaction, which ends with the connection; the room's figures, None when there is no such room."""
     connection.execute("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    # pages in the order of an index, also where a new table has no statistics
     connection.execute("SET LOCAL enable_seqscan = off")
+    connection.execute("SET LOCAL enable_bitmapscan = off")
     row = connection.execute(_ROOM, (name,)).fetchone()
     return None if row is None else RoomFigures(*row)
 

@@ -35,7 +35,8 @@ def remedy(found: Finding) -> str:
     if what in _OF_ROOM:
         assert stored is not None
         assert computed is not None
-        return _room(found, f"{what} = {what} + {computed[0] - stored[0]}")
+        step = computed[0] - stored[0]
+        return _room(found, f"{what} = {what} {'-' if step < 0 else '+'} {abs(step)}")
     if what in _OF_EVENT:
         return _event(found, f"{what} = {_number(computed)}", f"coalesce({what}, 0) = {stored[0] if stored else 0}")
     match what:

@@ -65,6 +65,10 @@ def tidy(connection: Connection, *, revoked_kept_s: float, outgoing_kept_s: floa
 
 
 _NEXT_ROOM: Final = "SELECT room_id FROM trichat.dropped_rooms ORDER BY room_id LIMIT 1 FOR UPDATE SKIP LOCKED"
+_TABLES: Final = (
+    "events", "standings", "invites", "reports", "pace", "revisions", "reactions", "pins", "threads", "follows",
+    "mentions", "outgoing", "search", "indexed",
+)  # fmt: skip
 #: Of each table so many rows of a room; the row of `dropped_rooms` goes last, so that a crash leaves no remains.
 _OF_ROOM: Final = [
     f"""
@@ -72,10 +76,7 @@ _OF_ROOM: Final = [
         SELECT ctid FROM trichat.{table} WHERE room_id = %(room_id)s LIMIT %(portion)s
     ))
     """  # noqa: S608 (our own names)
-    for table in (
-        "events", "standings", "invites", "reports", "pace", "revisions", "reactions", "pins", "threads", "follows",
-        "mentions", "outgoing", "search", "indexed",
-    )
+    for table in _TABLES
 ]
 
 
