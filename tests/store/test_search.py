@@ -187,8 +187,9 @@ async def test_who_sees_what_came_after_they_joined_finds_that_alone(look: Searc
 async def test_who_is_removed_finds_nothing_more(look: Searcher) -> None:
     room = await made(look.store, "~dev", kind="private")
     await look.store.governance.change(room.id, actor(ANN), Invite(), target=BOB)
-    await look.store.governance.change(room.id, actor(BOB), Enter())
     await look.say(room, "blue")
+    assert await look.texts("blue", by=BOB) == []  # an invited person is no member yet
+    await look.store.governance.change(room.id, actor(BOB), Enter())
     assert await look.texts("blue", by=BOB) == ["blue"]
     await look.store.governance.change(room.id, actor(ANN), Kick(""), target=BOB)
     assert await look.texts("blue", by=BOB) == []
@@ -243,6 +244,9 @@ async def test_a_deleted_message_is_found_no_more(look: Searcher) -> None:
     await index_all(look.store)
     await look.store.acts.act(room.id, actor(ANN), seq, Remove(), cid=None, address="")
     assert await look.seqs("blue", room) == [other]
+    (last,) = await look.say(room, "blue at last")
+    await look.store.acts.act(room.id, actor(ANN), last, Remove(), cid=None, address="")
+    assert await look.texts("from:ann", room, authors=[ANN]) == ["blue too"]
 
 
 async def test_a_word_that_is_frequent_only_long_ago_is_found_too(url: str) -> None:
@@ -256,6 +260,19 @@ async def test_a_word_that_is_frequent_only_long_ago_is_found_too(url: str) -> N
             assert await look.texts("blue", *rooms) == ["blue last", *(f"blue {n}" for n in reversed(range(6)))]
         assert len(await look.texts("blue")) == 14
         assert [one.snippet for one in await look.found("blue", limit=3)] == ["blue last", "blue 5", "blue 4"]
+
+
+async def test_in_the_depth_of_the_index_nobody_finds_more_than_they_may_see(url: str) -> None:
+    async with open_postgres_store(url, structs.replace(LIMITS, search_scan=3), chance=Chance()) as store:
+        look = Searcher(store, index_first=True)
+        room, other = await made(store, rules=RoomRules(history="joined")), await made(store, "dev")
+        await look.say(other, "blue in dev")
+        await look.say(room, "blue before")
+        await joined(store, room, BOB)
+        await look.say(room, "blue after", *(f"grey {n}" for n in range(9)))
+        assert await look.texts("blue", room, by=BOB) == ["blue after"]
+        assert await look.texts("blue", by=BOB) == ["blue after"]
+        assert await look.texts("blue") == ["blue after", "blue before", "blue in dev"]
 
 
 async def test_a_language_has_its_forms_and_its_common_words(url: str) -> None:
@@ -280,9 +297,11 @@ async def test_a_room_whose_language_changes_is_indexed_anew(url: str) -> None:
         before, after = Searcher(store, index_first=False), Searcher(store, index_first=True)
         await before.say(room, "running")
         await index_all(store)
+        assert await before.texts("running", room) == ["running"]
         assert await before.texts("runs", room) == []
         await store.governance.change(room.id, actor(ANN), Edit(language="english"))
         assert await before.texts("runs", room) == ["running"]
+        assert await before.texts("from:ann", room, authors=[ANN]) == ["running"]  # and not by its old entry, too
         assert await after.texts("runs", room) == ["running"]
         assert _count(url, "SELECT count(*) FROM trichat.search") == 1
 

@@ -121,6 +121,7 @@ class _Search:
             "languages": [languages.index(scope.record.rules.language) + 1 for scope in self._scopes],
             "configs": languages,
             "queries": [wanted.all for wanted in self._wanted.values()],
+            "any": " | ".join(f"({wanted.all})" for wanted in self._wanted.values()),
             "inverted": self._inverted(),
             "after": max(self._asked.query.after or 0, 0),
             "ts": before.ts, "room_id": before.room_id, "seq": before.seq,
@@ -178,7 +179,7 @@ def _newest(of_room: str, order: str) -> str:
         SELECT {_PLACE}, m.fits, m.row = %(scan)s
         FROM (
             SELECT m.*, coalesce(
-                m.vector @@ (%(queries)s::tsquery[])[scopes.language] AND m.seq BETWEEN scopes.first AND scopes.indexed,
+                m.seq BETWEEN scopes.first AND scopes.indexed AND m.vector @@ (%(queries)s::tsquery[])[scopes.language],
                 false
             ) AS fits
             FROM (
@@ -186,6 +187,7 @@ def _newest(of_room: str, order: str) -> str:
                 FROM trichat.search m WHERE {of_room} {_SPAN}
                 ORDER BY {order} LIMIT %(scan)s
             ) m LEFT JOIN scopes USING (room_id)
+            WHERE m.vector @@ %(any)s::tsquery OR m.row = %(scan)s  -- before the rooms are looked at
         ) m
         WHERE m.fits OR m.row = %(scan)s
         ORDER BY {_NEWEST_FIRST} LIMIT %(limit)s
