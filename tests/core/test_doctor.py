@@ -208,6 +208,7 @@ def test_the_index_has_all_up_to_where_it_says_but_what_was_deleted() -> None:
     assert found(log, indexed=[first, third], indexed_seq=last) == []
     assert found(log, indexed=[first], indexed_seq=second) == []
     assert found(log, indexed=[], indexed_seq=0) == []
+    assert found(log, indexed=[third], indexed_seq=0) == []  # it is being made anew
     assert found(log, indexed=[third], indexed_seq=last) == [("search", (first,), None, ())]
     assert found(log, indexed=[first], indexed_seq=last) == [("search", (third,), None, ())]
     assert found(log, indexed=[first, second, third], indexed_seq=last) == [("search", (second,), (), None)]
