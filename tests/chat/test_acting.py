@@ -86,9 +86,7 @@ async def test_an_edit_mentions_whom_its_text_names(autojump_clock: MockClock) -
         ann, bob, seq = await garden(chat)
         ack = await done(bob, "edit", room="garden", seq=seq, text="for @ann and @nobody")
         event = await hears(ann, "edited", ack["seq"])
-        assert [mention["user_id"] if isinstance(mention, dict) else mention[1] for mention in event["mentions"]] == [
-            id_of(ann)
-        ]
+        assert event["mentions"] == [{"user": "ann", "user_id": id_of(ann)}]
         assert (await shown(bob, seq))["mentions"] == event["mentions"]
 
 

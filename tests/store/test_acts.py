@@ -72,7 +72,7 @@ async def test_the_old_texts_are_kept_with_the_event_that_brought_each(store: St
 
 async def test_an_edit_keeps_what_the_message_replies_to_and_replaces_whom_it_mentions(store: Store) -> None:
     room, seq = await garden(store)
-    said_ann, said_cat = b'[["ann","u_ann"]]', b'[["cat","u_cat"]]'
+    said_ann, said_cat = b'[{"user":"ann","user_id":"u_ann"}]', b'[{"user":"cat","user_id":"u_cat"}]'
     draft = structs.replace(
         says(BOB, room), body=b'{"text":"@ann","reply_to":%d,"mentions":%b}' % (seq, said_ann),
         mentions=(ANN.user_id,),
@@ -80,8 +80,8 @@ async def test_an_edit_keeps_what_the_message_replies_to_and_replaces_whom_it_me
     answer = await put(store, draft)
     await did(store, room, BOB, answer, Rewrite("@cat", (CAT.user_id,), said_cat))
     shown = await message(store, room, answer)
-    assert (shown["text"], shown["reply_to"], shown["mentions"]) == ("@cat", seq, [["cat", "u_cat"]])
-    assert (await bodies(store, room, "edited"))[0]["mentions"] == [["cat", "u_cat"]]
+    assert (shown["text"], shown["reply_to"], shown["mentions"]) == ("@cat", seq, [{"user": "cat", "user_id": "u_cat"}])
+    assert (await bodies(store, room, "edited"))[0]["mentions"] == [{"user": "cat", "user_id": "u_cat"}]
     await did(store, room, BOB, answer, Rewrite("nobody"))
     shown = await message(store, room, answer)
     assert (shown["text"], shown["reply_to"], "mentions" in shown) == ("nobody", seq, False)
@@ -291,7 +291,9 @@ async def test_a_repeated_cid_gives_the_event_of_then(act: Act, store: Store) ->
 
 async def test_whom_an_edit_mentions_does_not_count_when_it_is_repeated(store: Store) -> None:
     room, seq = await garden(store)
-    first = await did(store, room, BOB, seq, Rewrite("@ann", (ANN.user_id,), b'[["ann","u_ann"]]'), cid="c1")
+    first = await did(
+        store, room, BOB, seq, Rewrite("@ann", (ANN.user_id,), b'[{"user":"ann","user_id":"u_ann"}]'), cid="c1"
+    )
     again = await did(store, room, BOB, seq, Rewrite("@ann"), cid="c1")
     assert (again.seq, again.repeated) == (first.seq, True)
 

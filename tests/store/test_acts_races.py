@@ -105,7 +105,7 @@ async def test_of_a_deleted_message_no_word_is_left_in_any_table(nodes: list[Sto
     await joined(store, room, BOB, Role.MODERATOR)
     seq = await said(store, room, BOB, "secret", cid="m1")
     for text in ("secret again", "secret @ann"):
-        await did(store, room, BOB, seq, Rewrite(text, (ANN.user_id,), b'[["secretly","u_ann"]]'))
+        await did(store, room, BOB, seq, Rewrite(text, (ANN.user_id,), b'[{"user":"secretly","user_id":"u_ann"}]'))
     await did(store, room, ANN, seq, Respond("👍"))
     await did(store, room, BOB, seq, Stick())
     while await store.searching.index():

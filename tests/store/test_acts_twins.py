@@ -29,7 +29,7 @@ ROOT_OF_THREAD = 7
 
 _ACTS: list[Callable[[Random], Act]] = [
     lambda random: Rewrite(random.choice("abc")),
-    lambda random: Rewrite("@ann", (ANN.user_id,), b'[["ann","u_ann"]]'),
+    lambda random: Rewrite("@ann", (ANN.user_id,), b'[{"user":"ann","user_id":"u_ann"}]'),
     lambda random: Remove(random.choice(["", "weeds"])),
     lambda random: Respond("👍", on=random.random() < 0.5),
     lambda random: Respond(":tada:", on=random.random() < 0.5),
