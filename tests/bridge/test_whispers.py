@@ -10,7 +10,7 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.bridge.buses import Bus, Ear, batch, hear_room
+from tests.bridge.buses import Bus, Ear, RedisBus, batch, hear_room
 from trichat.bridge.envelope import BadEnvelope, decode, decode_whisper, encode, encode_whisper, is_from, is_whisper
 from trichat.bridge.feed import NewsFeed
 from trichat.chat.ports import CLUSTER, Batch, Beat, Cut, Linked, Missed, Subscribed, Whisper
@@ -74,6 +74,27 @@ async def test_whispers_that_nobody_takes_are_dropped_and_what_comes_behind_them
         assert ear.all_of(Batch) == [batch(1, 1)]
         assert 0 < len(ear.all_of(Whisper)) <= 10
         assert not ear.all_of(Subscribed)[1:], "no batch was lost for a whisper"
+
+
+async def test_to_redis_so_many_whispers_wait_as_are_allowed_and_none_where_as_many_batches_do(
+    redis_bus: RedisBus,
+) -> None:
+    limits = Limits(whisper_queue=10)
+    async with redis_bus.open_bridge(1, limits) as ann, redis_bus.open_bridge(2) as bob:
+        ear, anns = Ear(bob), Ear(ann)
+        await hear_room(bob, ear, 1)
+        await anns.until(Linked)
+        for number in range(100):
+            ann.whisper(whisper(1, b"%d" % number))
+        assert [one.said for one in await ear.take(Whisper, 10)] == [b"%d" % number for number in range(10)]
+        for first in range(1, 11):
+            ann.publish(batch(1, first))
+        ann.whisper(whisper(1, b"dropped"))
+        await ear.take(Batch, 10)
+        ann.whisper(whisper(1, b"heard"))
+        await ear.until(Whisper)
+        assert [one.said for one in ear.all_of(Whisper)[10:]] == [b"heard"]
+        assert not anns.waiting() or not anns.all_of(Missed)
 
 
 incarnations = st.integers(0, 2**63 - 1).map(Incarnation)

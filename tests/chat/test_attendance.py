@@ -274,6 +274,22 @@ async def test_of_a_crowd_there_are_counts_and_when_it_goes_everybody_again(auto
         assert crowd.states == {id_of(ann): "online", id_of(others[0]): "away", id_of(last): "online"}
 
 
+async def test_a_crowd_of_as_many_as_were_online_before_is_told_all_the_same(autojump_clock: MockClock) -> None:
+    async with open_chat(msgspec.structs.replace(LOOSE, presence=2)) as chat:
+        ann = await person(chat, "ann")
+        await ann.join("lobby")
+        await log_in_from(chat, ann, "phone")
+        await ann.drop()  # she is a member still, and connected
+        gus = (await chat.guests_in("lobby", 2))[0]
+        await trio.sleep(SOON_S)
+        picture = await follow(gus)
+        assert picture.counts == (3, 0)
+        assert id_of(ann) in picture.people
+        await chat.guest_in("lobby")
+        await trio.sleep(SOON_S)
+        assert picture.diffs == [{"type": "presence_diff", "room": "lobby", "online": 3, "away": 0}]
+
+
 async def test_people_at_a_node_that_was_killed_are_offline_in_time(autojump_clock: MockClock) -> None:
     async with open_chat() as chat:
         bob = await chat.guest_in("lobby")
@@ -322,8 +338,11 @@ async def test_a_nudge_that_was_lost_costs_ten_seconds(autojump_clock: MockClock
         assert picture.states[id_of(ann)] == "away"
 
 
+@pytest.mark.parametrize("away_s", [1.0, LOOSE.node_gone_s + 5])
 @pytest.mark.parametrize("fault", ["down", "answers_lost"])
-async def test_when_the_store_was_away_presence_is_true_soon_after(fault: str, autojump_clock: MockClock) -> None:
+async def test_when_the_store_was_away_presence_is_true_soon_after(
+    fault: str, away_s: float, autojump_clock: MockClock
+) -> None:
     async with open_chat(nodes=2) as chat:
         ann, bob = await person(chat, "ann", chat.nodes[0]), await chat.guest_in("lobby", chat.nodes[1])
         await ann.join("lobby")
@@ -334,7 +353,7 @@ async def test_when_the_store_was_away_presence_is_true_soon_after(fault: str, a
         await be(ann, "away")
         await other.drop()
         assert await refused(bob, "presence", room="lobby") == ("unavailable", None)
-        await trio.sleep(LOOSE.node_gone_s + 5)
+        await trio.sleep(away_s)
         setattr(chat.store, fault, False)
         await trio.sleep(LOOSE.node_record_s + SOON_S + DEGRADED_S)
         assert picture.devices(ann) == [("unknown", "away")]

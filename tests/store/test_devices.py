@@ -95,8 +95,10 @@ async def test_a_device_at_two_nodes_is_one_and_online_if_it_is_so_at_either(sto
     await record(store, TWO, device(ann, phone, "away"))
     assert await attendee(store, room, ann) == Attendee("ann", ann.user_id, (Device("unknown", "away"),))
     assert (await look(store, room)).away == 1
-    await record(store, TWO, device(ann, phone, "online"))
-    assert await attendee(store, room, ann) == Attendee("ann", ann.user_id, (Device("unknown", "online"),))
+    for node, other in ((ONE, TWO), (TWO, ONE)):
+        await record(store, node, device(ann, phone, "online"))
+        await record(store, other, device(ann, phone, "away"))
+        assert await attendee(store, room, ann) == Attendee("ann", ann.user_id, (Device("unknown", "online"),))
 
 
 async def test_a_guest_is_away_while_that_is_recorded(store: Store) -> None:

@@ -50,8 +50,8 @@ class NewsFeed:
         self._owe(news)
 
     def post_whisper(self, whisper: Whisper) -> None:
-        """Tell it now, unless others wait."""
-        if not self._owed and self._send.statistics().current_buffer_used < self._quiet:
+        """Tell it now, or not at all: when so many others wait that what is told in any case might find no room."""
+        if self._send.statistics().current_buffer_used < self._quiet:
             with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
                 self._send.send_nowait(whisper)
 
