@@ -183,6 +183,7 @@ async def test_an_old_name_means_nobody_nor_does_a_guests_that_is_free_again(sta
     await named(store, BOB, GUS)
     assert await store.accounts.rename(BOB.user_id, "bert")
     bert = Person("bert", BOB.user_id)
+    assert await store.threads.mentioned(room.id, ["bob"]) == []
     assert await store.threads.mentioned(room.id, ["bob", "bert", "gus"]) == [bert, GUS]
     stage.let_pass(100_000)
     assert await store.threads.mentioned(room.id, ["bob", "bert", "gus"]) == [bert]
