@@ -12,6 +12,7 @@ from msgspec import structs
 
 from tests.store.conftest import LIMITS, Stage
 from tests.store.governed import ANN, BOB, CAT, GUS, actor, joined, made, refused
+from tests.store.postgres import wait_until
 from trichat.chat.ports import Store
 from trichat.core.acts import Remove, Rewrite
 from trichat.core.chance import Chance
@@ -341,6 +342,26 @@ async def test_an_edit_while_the_index_is_filled_is_not_lost(url: str) -> None:
                 await store.acts.act(room.id, actor(ANN), seq, Rewrite("green"), cid=None, address="")
         assert len(await look.found("green", room, limit=999)) == 30
         assert len(await look.found("blue", room, limit=999)) == 270
+
+
+_WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+
+async def test_what_is_erased_while_the_index_is_filled_is_not_in_it(url: str) -> None:
+    async with open_postgres_store(url, LIMITS, chance=Chance()) as store:
+        look = Searcher(store, index_first=False)
+        room = await made(store)
+        (seq, _) = await look.say(room, "blue", "blue too")
+        with psycopg.connect(url) as erasure, trio.fail_after(20):
+            erasure.execute("SELECT FROM trichat.rooms FOR UPDATE")
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(index_all, store)
+                await trio.to_thread.run_sync(wait_until, lambda: _count(url, _WAITING) > 0, "it has read, and waits")
+                gone = f"UPDATE trichat.events SET deleted = true, body = '{{}}' WHERE seq = {seq}"
+                erasure.execute(gone.encode())
+                erasure.commit()
+        assert await look.texts("blue", room) == ["blue too"]
+        assert _count(url, "SELECT count(*) FROM trichat.search") == 1
 
 
 async def test_too_much_that_is_not_in_the_index_is_said(url: str) -> None:

@@ -56,9 +56,10 @@ _ADD: Final = """
     ON CONFLICT (room_id, seq) DO UPDATE SET ts = excluded.ts, vector = excluded.vector
 """
 _LOCK_ROOM: Final = "SELECT FROM trichat.rooms WHERE id = %s FOR UPDATE"
+# an erasure deletes without an event
 _CHANGED_SINCE: Final = """
-    SELECT e.seq FROM trichat.events e
-    WHERE e.room_id = %s AND e.rev > %s AND e.seq > %s AND e.seq <= %s AND e.kind = 'message'
+    SELECT s.seq FROM trichat.search s JOIN trichat.events e ON e.room_id = s.room_id AND e.seq = s.seq
+    WHERE s.room_id = %(room_id)s AND s.seq > %(after)s AND s.seq <= %(to)s AND (e.rev > %(head)s OR e.deleted)
 """
 _KEEP: Final = "UPDATE trichat.indexed SET seq = %s, language = %s WHERE room_id = %s"
 
@@ -87,7 +88,7 @@ def index_room(connection: Connection, room_id: RoomId, *, portion: int, patienc
         if connection.execute(_LOCK_ROOM, (room_id,)).fetchone() is None:
             connection.execute("DELETE FROM trichat.search WHERE room_id = %s AND seq > %s", (room_id, after))
             return 0
-        for (seq,) in connection.execute(_CHANGED_SINCE, (room_id, head, after, to)).fetchall():
+        for (seq,) in connection.execute(_CHANGED_SINCE, {**span, "head": head}).fetchall():
             _renew(connection, room_id, seq)
         connection.execute(_KEEP, (max(to, after), language, room_id))
         return int(max(to - after, 1))
