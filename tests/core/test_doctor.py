@@ -178,6 +178,16 @@ def test_a_mention_needs_a_row_when_its_person_was_surely_there() -> None:
     assert found(log, bob, room, row("mentions", seq, "u_dan")) == [("mentions", (seq, "u_dan"), (), None)]
 
 
+def test_whom_an_edit_mentions_must_have_been_there_when_it_was_made() -> None:
+    log = Log()
+    mentions = [{"user_id": "u_bob"}]
+    seq = log.say("two", mentions=mentions)
+    log.member("u_bob", "joined")
+    last = log.about(seq, "edited", text="two", mentions=mentions)
+    log.change(seq, rev=last, edited=1000 + last)
+    assert found(log, row("revisions", seq, seq)) == [("mentions", (seq, "u_bob"), None, ())]
+
+
 def test_a_text_that_looks_like_mentions_is_a_text() -> None:
     log = Log()
     log.say('"mentions":[{"user_id":"u_bob"}]')

@@ -330,6 +330,20 @@ async def test_no_table_holds_a_trace_of_who_was_erased(url: str) -> None:
         assert _rows_with(url, trace) == []
 
 
+async def test_nothing_waits_to_be_told_to_who_was_erased(url: str) -> None:
+    async with open_postgres_store(url, LIMITS, chance=Chance()) as store:
+        await _talk(store)
+        assert _waiting(url) >= {ANN.user_id, BOB.user_id}
+        await store.administration.erase(BOB.user_id, operator=OPERATOR)
+    assert BOB.user_id not in _waiting(url)
+    assert ANN.user_id in _waiting(url)
+
+
+def _waiting(url: str) -> set[str]:
+    with psycopg.connect(url) as connection:
+        return {user_id for (user_id,) in connection.execute("SELECT user_id FROM trichat.outgoing")}
+
+
 def _rows_with(url: str, text: str) -> list[tuple[str, str]]:
     """The rows that hold `text`, with their table; identifiers do not count."""
     with psycopg.connect(url) as connection:
