@@ -39,6 +39,9 @@ DAYS: Final = 730
 END: Final = datetime(2026, 11, 24, tzinfo=UTC)
 #: Of the rooms: whose one searcher is a member of all of them, and the other of every tenth.
 ALL, SOME = Actor(UserId("u_all"), "all"), Actor(UserId("u_some"), "some")
+SIZES: Final = """
+    SELECT pg_size_pretty(pg_table_size('trichat.search')), pg_size_pretty(pg_indexes_size('trichat.search'))
+"""
 SYLLABLES: Final = [a + b for a in "bdfgklmnprstvz" for b in "aeiou"]
 
 
@@ -171,10 +174,8 @@ async def main(url: str, messages: int, queries: int) -> None:
         await index(store, messages)
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("VACUUM ANALYZE")
-            sizes = connection.execute(
-                "SELECT pg_size_pretty(pg_table_size('trichat.search')), pg_size_pretty(pg_indexes_size('trichat.search'))"
-            ).fetchone()
-        print(f"size of the index: table and its indexes {sizes}")
+            sizes = connection.execute(SIZES).fetchone()
+        print(f"size of the table, and of its indexes: {sizes}")
         await measure(store, chance, some, queries)
 
 
