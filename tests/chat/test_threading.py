@@ -55,7 +55,7 @@ async def test_a_guest_sees_all_threads_and_follows_none(autojump_clock: MockClo
 
 
 async def test_threads_come_page_by_page_the_last_replied_to_first(autojump_clock: MockClock) -> None:
-    limits = structs.replace(LOOSE, page_bytes=700)
+    limits = structs.replace(LOOSE, page_bytes=1_000)
     async with open_chat(limits) as chat:
         ann = await person(chat, "ann")
         await open_room(ann, "garden")

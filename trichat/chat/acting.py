@@ -9,6 +9,7 @@ from msgspec import UNSET, Raw
 
 from trichat.chat.governed import find_room
 from trichat.chat.mentioning import mentioned_in
+from trichat.chat.paging import cut_page
 from trichat.chat.people_ports import Access
 from trichat.chat.session import Session
 from trichat.core.acts import Act, Remove, Respond, Rewrite, Stick, reaction_key
@@ -128,10 +129,14 @@ async def reactions(session: Session, command: Reactions) -> None:
 
 
 async def pins(session: Session, command: Pins) -> None:
-    """The pinned messages, the last pinned first."""
+    """A page of the pinned messages, the last pinned first."""
+    limits = session.hub.limits
     access = await find_room(session, command.room, "read")
     await session.outbox.refilled()
     name = access.record.name
     found = await session.hub.store.acts.pins(access.record.id, session.actor)
+    found = [one for one in found if command.before is UNSET or one.pin < command.before]
     messages = [Raw(encode_event(name, one.message, with_rev=True)) for one in found]
-    session.reply(PinsPage(id=command.id, room=name, messages=messages))
+    shown, more = cut_page(messages, limits.pins, limits.page_bytes)
+    key = found[len(shown) - 1].pin if shown else UNSET
+    session.reply(PinsPage(id=command.id, room=name, messages=shown, more=more, key=key))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TypeVar
 
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from trichat.chat.governed import find_room
+from trichat.chat.paging import cut_page
 from trichat.chat.scopes import demand_scope_everywhere
 from trichat.chat.session import Session
-from trichat.core.codec import encode_event, encode_reply, format_ts, quote
+from trichat.core.codec import encode_event, encode_reply, format_ts
 from trichat.core.commands_conversation import Inbox, Mentions, Notify, Read, Seen
 from trichat.core.conversation import LEVELS, InboxRoom, Level, Mention
 from trichat.core.errors import Refusal
@@ -78,7 +78,7 @@ async def inbox(session: Session, command: Inbox) -> None:
     limit = parse_limit(command.limit, session.hub.limits.list_page)
     await _ready_for_page(session)
     rooms = await session.hub.store.markers.inbox(session.actor.user_id, after=command.after, limit=limit + 1)
-    shown, more = _cut([_listed_room(room) for room in rooms], limit, session.hub.limits.page_bytes)
+    shown, more = cut_page([_listed_room(room) for room in rooms], limit, session.hub.limits.page_bytes)
     session.reply(InboxPage(id=command.id, rooms=shown, more=more))
 
 
@@ -104,7 +104,7 @@ async def mentions(session: Session, command: Mentions) -> None:
     limit = parse_limit(command.limit, session.hub.limits.list_page)
     await _ready_for_page(session)
     found = await session.hub.store.markers.mentions(session.actor.user_id, before=command.before, limit=limit + 1)
-    shown, more = _cut([_listed_mention(mention) for mention in found], limit, session.hub.limits.page_bytes)
+    shown, more = cut_page([_listed_mention(mention) for mention in found], limit, session.hub.limits.page_bytes)
     session.reply(MentionsPage(id=command.id, mentions=shown, more=more))
 
 
@@ -143,14 +143,3 @@ async def _ready_for_page(session: Session) -> None:
     demand_scope_everywhere(session, "read")
     await session.all_answered()
     await session.outbox.refilled()
-
-
-def _cut(entries: Sequence[T], limit: int, max_bytes: int) -> tuple[list[T], bool]:
-    """The first `limit` entries, ended early by `max_bytes` of JSON, but at least one; and whether there are more."""
-    shown: list[T] = []
-    for entry in entries[:limit]:
-        max_bytes -= len(quote(entry))
-        if shown and max_bytes < 0:
-            break
-        shown.append(entry)
-    return shown, len(shown) < len(entries)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import UNSET, Raw, structs
 
 from trichat.chat.governed import demand_reading, find_person, find_room
+from trichat.chat.paging import cut_page
 from trichat.chat.scopes import demand_scope_everywhere
 from trichat.chat.session import Session
 from trichat.core.codec import encode_event
@@ -30,8 +31,8 @@ async def search(session: Session, command: Search) -> None:
     found = await session.hub.store.searching.search(
         session.actor, rooms, structs.replace(query, authors=tuple(authors)), before=command.before, limit=limit + 1
     )
-    shown = [_listed(one) for one in found[:limit]]
-    session.reply(SearchPage(id=command.id, found=shown, more=len(found) > limit))
+    shown, more = cut_page([_listed(one) for one in found], limit, limits.page_bytes)
+    session.reply(SearchPage(id=command.id, found=shown, more=more))
 
 
 def _room(session: Session, command: Search, query: Query) -> RoomName | None:

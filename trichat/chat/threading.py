@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import UNSET, Raw
 
 from trichat.chat.governed import find_room
+from trichat.chat.paging import cut_page
 from trichat.chat.session import Session
 from trichat.core.codec import encode_event, encode_reply
 from trichat.core.commands_conversation import Follow, Threads, Unfollow
@@ -24,19 +25,9 @@ async def threads(session: Session, command: Threads) -> None:
     found = await session.hub.store.threads.threads(
         access.record.id, session.actor, every=command.all, before=before, limit=limit + 1
     )
-    page = _cut(found[:limit], limits.page_bytes)
-    listed = [_listed(access.record.name, thread) for thread in page]
-    session.reply(ThreadsPage(id=command.id, room=access.record.name, threads=listed, more=len(page) < len(found)))
-
-
-def _cut(found: list[Thread], max_bytes: int) -> list[Thread]:
-    """The first of them, as many as `max_bytes` of their messages' bodies allow, but at least one."""
-    size = 0
-    for count, thread in enumerate(found):
-        size += len(thread.root.body)
-        if count and size > max_bytes:
-            return found[:count]
-    return found
+    room = access.record.name
+    shown, more = cut_page([_listed(room, thread) for thread in found], limit, limits.page_bytes)
+    session.reply(ThreadsPage(id=command.id, room=room, threads=shown, more=more))
 
 
 def _listed(room: RoomName, thread: Thread) -> ListedThread:

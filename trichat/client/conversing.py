@@ -56,9 +56,9 @@ class Conversing(Asking):
         """Who has reacted, and how, after the page's `key` `after`."""
         return await self._get(ReactionsPage, "reactions", room=room, seq=seq, after=after, limit=limit)
 
-    async def pins(self, room: str) -> PinsPage:
-        """The pinned messages."""
-        return await self._get(PinsPage, "pins", room=room)
+    async def pins(self, room: str, *, before: int | None = None) -> PinsPage:
+        """A page of the pinned messages, the last pinned first."""
+        return await self._get(PinsPage, "pins", room=room, before=before)
 
     # threads
 

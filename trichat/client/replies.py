@@ -79,6 +79,8 @@ class PinsPage(Struct, frozen=True):
 
     room: str
     messages: list[Mapping[str, Any]]
+    more: bool = False
+    key: int | None = None  # where to go on
 
 
 class ListedThread(Struct, frozen=True):

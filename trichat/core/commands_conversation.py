@@ -76,9 +76,10 @@ class Reactions(Command, frozen=True, kw_only=True, tag="reactions"):
 
 
 class Pins(Command, frozen=True, kw_only=True, tag="pins"):
-    """The pinned messages of a room, the last pinned first."""
+    """The pinned messages of a room, the last pinned first, before `before` (the `key` of a page)."""
 
     room: str
+    before: int | UnsetType = UNSET
 
 
 class Threads(Command, frozen=True, kw_only=True, tag="threads"):

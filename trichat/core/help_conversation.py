@@ -62,7 +62,7 @@ HELP_CONVERSATION: Final[dict[str, HelpText]] = {
     ),
     "pins": HelpText(
         "The pinned messages of a room, the last pinned first.",
-        {"room": _ROOM, "id": ID},
+        {"room": _ROOM, "before": "optional: the key of the page before", "id": ID},
         '{"type":"pins","room":"lobby"}',
     ),
     "threads": HelpText(

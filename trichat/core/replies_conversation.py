@@ -37,6 +37,8 @@ class ReactionsPage(Reply, frozen=True, kw_only=True, tag="reactions"):
 class PinsPage(Reply, frozen=True, kw_only=True, tag="pins"):
     room: str
     messages: list[Raw]
+    more: bool
+    key: int | UnsetType = UNSET  # of the last one: the event that pinned it
 
 
 class ListedThread(Struct, frozen=True, kw_only=True, omit_defaults=True):
