@@ -87,6 +87,9 @@ class Prompter:
     def post_rest(self, frame: Frame, taken: int) -> bool:
         raise AssertionError("a prompter takes all")
 
+    def post_ephemeral(self, frame: Frame) -> None:
+        raise AssertionError("a room itself whispers nothing")
+
     def close(self, reason: CloseReason) -> None:
         raise AssertionError("a prompter is never slow")
 
