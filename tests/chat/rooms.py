@@ -55,6 +55,9 @@ class Ear:
         assert not taken, "an Ear takes a frame whole or not at all"
         return False
 
+    def post_ephemeral(self, frame: Frame) -> None:
+        raise AssertionError("a room itself whispers nothing")
+
     def close(self, reason: CloseReason) -> None:
         self.closed = reason
 
