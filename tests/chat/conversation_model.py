@@ -31,6 +31,13 @@ class Said(Struct, frozen=True):
         return self.body.get("target") == seq or in_thread
 
 
+class Following(Struct, frozen=True):
+    """Whether somebody follows a thread, and up to which event they have read it."""
+
+    on: bool
+    read: int
+
+
 class Room:
     """What was said, who are members and since when, and how far they have read. Nothing is kept that can be counted.
 
@@ -42,6 +49,7 @@ class Room:
         self.log: list[Said] = []
         self.since: dict[str, int] = {}  # by the user_id of members
         self.read: dict[str, int] = {}
+        self.follows: dict[tuple[int, str], Following] = {}  # by root and user_id
 
     @property
     def head(self) -> int:
@@ -52,7 +60,9 @@ class Room:
     def write(self, kind: str, by: Person, body: dict[str, Any], *, ts: str = "", cid: str | None = None) -> int:
         """Whatever it is, the log's next event: its `seq`."""
         self.log.append(Said(self.head + 1, kind, by, ts, cid, body))
-        if kind == "message" and "thread" not in body and by.user_id in self.since:
+        if kind == "message" and "thread" in body:
+            self._follow(by.user_id, body["thread"], {one["user_id"] for one in body.get("mentions", ())})
+        elif kind == "message" and by.user_id in self.since:
             self.read[by.user_id] = self.head
         if kind == "member" and body["change"] == "joined":
             self.since[body["user_id"]] = self.read[body["user_id"]] = self.head
@@ -75,8 +85,26 @@ class Room:
             case _:
                 return None if self.is_pinned(target) == (kind == "pinned") else body
 
+    def _follow(self, user_id: str, root: int, mentioned: set[str]) -> None:
+        """Who replies has read up to there; whose message it is and who is mentioned hear of it from then on."""
+        if user_id in self.since:
+            self.follows[root, user_id] = Following(True, self.head)
+        for who in {self.log[root - 1].by.user_id, *mentioned}:
+            if who in self.since:
+                self.follows.setdefault((root, who), Following(True, self.head - 1))
+
     def read_to(self, user_id: str, seq: int) -> None:
         self.read[user_id] = max(self.read[user_id], seq)
+
+    def read_thread_to(self, user_id: str, root: int, seq: int) -> None:
+        before = self.follows.get((root, user_id), Following(False, 0))
+        self.follows[root, user_id] = Following(True, max(before.read, seq))
+
+    def follow(self, user_id: str, root: int, on: bool) -> None:
+        """Who begins to follow, or ends, has read what there is."""
+        before = self.follows.get((root, user_id), Following(not on, 0))
+        if before.on != on:
+            self.follows[root, user_id] = Following(on, max([root, before.read, *self.messages(thread=root)]))
 
     # what is so
 
@@ -102,8 +130,10 @@ class Room:
         return str(self._words(seq)["text"])
 
     def mentioned(self, seq: int) -> set[str]:
-        """The user_ids that a message mentions now."""
-        return set() if self.is_deleted(seq) else {one["user_id"] for one in self._words(seq).get("mentions", ())}
+        """The user_ids that a message mentions now; nobody mentions themselves."""
+        if self.is_deleted(seq):
+            return set()
+        return {one["user_id"] for one in self._words(seq).get("mentions", ())} - {self.log[seq - 1].by.user_id}
 
     def reactions(self, seq: int) -> set[tuple[str, str]]:
         """Emoji and user_id of each."""
@@ -116,10 +146,17 @@ class Room:
     def unread(self, user_id: str) -> int:
         return sum(seq > self.read[user_id] and not self.is_deleted(seq) for seq in self.messages())
 
-    def mentions(self, user_id: str) -> int:
-        """Messages, also in threads, that mention them and that come after what they have read."""
+    def unread_replies(self, user_id: str, root: int) -> int:
+        read = self.follows[root, user_id].read
+        return sum(seq > read and not self.is_deleted(seq) for seq in self.messages(thread=root))
+
+    def mentions(self, user_id: str) -> list[int]:
+        """Messages, also in threads, that mention them."""
         said = [event.seq for event in self.log if event.kind == "message"]
-        return sum(seq > self.read[user_id] and bool(self.mentioned(seq) & {user_id, ROOM}) for seq in said)
+        return [seq for seq in said if self.mentioned(seq) & {user_id, ROOM}]
+
+    def unread_mentions(self, user_id: str) -> list[int]:
+        return [seq for seq in self.mentions(user_id) if seq > self.read[user_id]]
 
     # as the server tells it
 

@@ -212,8 +212,8 @@ def _rewrite(connection: Connection, room: LockedRoom, act: Rewrite, event: Even
     params = {"room_id": room.id, "seq": message.seq, "rev": event.seq, "ts": event.ts, "body": body}
     connection.execute(_EDITED, params)
     connection.execute(_FORGET_MENTIONS, place)
-    if act.mentions:
-        connection.execute(_MENTION, (*place, message.ts, list(act.mentions)))
+    if others := [who for who in act.mentions if who != message.user_id]:  # as `append` has it
+        connection.execute(_MENTION, (*place, message.ts, others))
     text_changed(connection, *place)
 
 

@@ -178,8 +178,8 @@ def _rewrite(room: StoredRoom, act: Rewrite, event: Event, seq: int) -> None:
     _change(room, seq, body=quote(kept | {"text": act.text} | said_mentions(act)))
     room.edited[seq] = event.ts
     room.mentions.pop(seq, None)
-    if act.mentions:
-        room.mentions[seq] = act.mentions
+    if others := tuple(who for who in act.mentions if who != event.user_id):
+        room.mentions[seq] = others
 
 
 def _remove(room: StoredRoom, event: Event, seq: int) -> None:
