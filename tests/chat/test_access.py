@@ -109,8 +109,8 @@ class _StaleGovernance(MemoryGovernance):
         super().__init__(state)
         self.stale: Access | None = None
 
-    async def access(self, name: RoomName, user_id: UserId) -> Access | None:
-        fresh = await super().access(name, user_id)
+    async def access(self, name: RoomName, user_id: UserId, *, marked: bool = False) -> Access | None:
+        fresh = await super().access(name, user_id, marked=marked)
         if self.stale is not None:
             stale, self.stale = self.stale, None
             return stale

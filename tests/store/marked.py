@@ -21,7 +21,7 @@ def mentioning(person: Person, room: RoomRecord, *whom: UserId, text: str = "hey
 
 
 async def marker(store: Store, room: RoomRecord, person: Person) -> Marker | None:
-    access = await store.governance.access(room.name, person.user_id)
+    access = await store.governance.access(room.name, person.user_id, marked=True)
     assert access is not None
     return access.marker
 

@@ -124,7 +124,7 @@ async def test_a_message_to_a_thousand_members_writes_no_row_for_each(url: str) 
         (outcome,) = await store.append([structs.replace(says(ANN, room), mentions=(EVERYBODY,))])
         assert isinstance(outcome, Committed)
         after = written(url)
-        access = await store.governance.access(room.name, UserId("u_p0"))
+        access = await store.governance.access(room.name, UserId("u_p0"), marked=True)
     assert access is not None
     assert access.marker is not None
     assert access.marker.mentions == 1

@@ -128,7 +128,7 @@ class Play(Struct):
     async def check(self) -> None:
         log = await self.log()
         for person in PEOPLE:
-            access = await self.store.governance.access(self.room.name, person.user_id)
+            access = await self.store.governance.access(self.room.name, person.user_id, marked=True)
             assert access is not None
             assert access.marker == self.recount(log, person)
             listed = await self.store.markers.inbox(person.user_id, after="", limit=1_000)

@@ -61,7 +61,7 @@ async def admit(session: Session, name: RoomName) -> tuple[Room, Admission]:
             room = (await hub.open_rooms([name], create=True))[name]
             if (admission := admit_at_once(session, room)) is not None:
                 return room, admission
-        access = await demand_access(session, name)
+        access = await demand_access(session, name, marked=True)
         room = await _room_of(session, access)
         standing, as_of, marker = access.standing, access.record.head, access.marker
         if session.account is not None and standing.role is None:
@@ -104,7 +104,7 @@ async def admit_again(session: Session, names: Iterable[RoomName]) -> dict[RoomN
 async def admit_again_one(session: Session, name: RoomName) -> tuple[Room, Admission]:
     """The same for one room, as the store says now. Raises Refusal."""
     assert session.user_id is not None
-    access = await session.hub.store.governance.access(name, session.user_id)
+    access = await session.hub.store.governance.access(name, session.user_id, marked=True)
     return await _enter_again(session, _let_in_again(session, name, access))
 
 
@@ -123,11 +123,11 @@ async def _enter_again(session: Session, access: Access) -> tuple[Room, Admissio
     return room, _admission(access, access.standing, access.record.head, access.marker)
 
 
-async def demand_access(session: Session, name: RoomName) -> Access:
-    """How the client stands to the room, now, if it may read it. Raises Refusal: it does not exist (for them), or
-    they are banned, or guests may not come in."""
+async def demand_access(session: Session, name: RoomName, *, marked: bool = False) -> Access:
+    """How the client stands to the room, now, if it may read it; `marked`, with how far it has read. Raises Refusal:
+    it does not exist (for them), or they are banned, or guests may not come in."""
     assert session.user_id is not None
-    return _readable(session, name, await session.hub.store.governance.access(name, session.user_id))
+    return _readable(session, name, await session.hub.store.governance.access(name, session.user_id, marked=marked))
 
 
 def _readable(session: Session, name: RoomName, access: Access | None) -> Access:

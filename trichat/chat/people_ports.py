@@ -46,7 +46,7 @@ class NewLogin(Struct, frozen=True, kw_only=True):
 class Access(Struct, frozen=True):
     """A room and how somebody stands to it, read in one statement: as of `record.head`, at `now`.
 
-    `marker`: of a member, how far they have read the room.
+    `marker`: of a member, how far they have read the room, where that was asked for.
     """
 
     record: RoomRecord
@@ -178,12 +178,15 @@ class Governance(Protocol):
     the same transaction; `address` is where the actor comes from.
     """
 
-    async def access(self, name: RoomName, user_id: UserId) -> Access | None:
-        """The room of this name and how they stand to it. One statement, whether or not there is such a room."""
+    async def access(self, name: RoomName, user_id: UserId, *, marked: bool = False) -> Access | None:
+        """The room of this name and how they stand to it. One statement, whether or not there is such a room.
+
+        With `marked` also how far a member has read it, which takes longer the more is unread.
+        """
         ...
 
     async def access_all(self, names: Sequence[RoomName], user_id: UserId) -> dict[RoomName, Access]:
-        """The same for many rooms, in one statement; those that do not exist are left out."""
+        """The same for many rooms, `marked`, in one statement; those that do not exist are left out."""
         ...
 
     async def access_by_id(self, room_id: RoomId, user_id: UserId) -> Access | None: ...

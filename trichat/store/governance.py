@@ -42,31 +42,38 @@ from trichat.store.room_lock import (
     write_standings,
 )
 from trichat.store.rooms import RECORD, RECORD_COLUMNS, read_record
-from trichat.store.unread import MARKER_COLUMNS, MARKER_OF_MEMBER, read_marker
-
-_ACCESS: Final = f"""
-    SELECT {RECORD}, {NOW_MS}, standings.room_id IS NOT NULL, {STANDING}, {MARKER_OF_MEMBER}
-    FROM trichat.rooms LEFT JOIN trichat.standings ON room_id = rooms.id AND user_id = %s
-"""  # noqa: S608 (our own constants)
-_ACCESS_BY_NAME: Final = f"{_ACCESS} WHERE rooms.name = %s"
-_ACCESS_ALL: Final = f"{_ACCESS} WHERE rooms.name = ANY (%s)"
-_ACCESS_BY_ID: Final = f"{_ACCESS} WHERE rooms.id = %s"
+from trichat.store.unread import MARKER_COLUMNS, MARKER_OF_MEMBER, NO_MARKER, read_marker
 
 
-def access(connection: Connection, name: RoomName, user_id: UserId) -> Access | None:
-    """The room of this name and how they stand to it."""
-    return _access(connection.execute(_ACCESS_BY_NAME, (user_id, name)).fetchone())
+def _access_statement(condition: str, *, marked: bool = False) -> str:
+    marker = MARKER_OF_MEMBER if marked else NO_MARKER
+    return f"""
+        SELECT {RECORD}, {NOW_MS}, standings.room_id IS NOT NULL, {STANDING}, {marker}
+        FROM trichat.rooms LEFT JOIN trichat.standings ON room_id = rooms.id AND user_id = %s
+        WHERE {condition}
+    """  # noqa: S608 (our own constants)
+
+
+#: By whether what is unread is counted.
+_ACCESS_BY_NAME: Final = {marked: _access_statement("rooms.name = %s", marked=marked) for marked in (False, True)}
+_ACCESS_ALL: Final = _access_statement("rooms.name = ANY (%s)", marked=True)
+_ACCESS_BY_ID: Final = {marked: _access_statement("rooms.id = %s", marked=marked) for marked in (False, True)}
+
+
+def access(connection: Connection, name: RoomName, user_id: UserId, *, marked: bool = False) -> Access | None:
+    """The room of this name and how they stand to it; see the port."""
+    return _access(connection.execute(_ACCESS_BY_NAME[marked], (user_id, name)).fetchone())
 
 
 def access_all(connection: Connection, names: Sequence[RoomName], user_id: UserId) -> dict[RoomName, Access]:
-    """The same for many rooms; those that do not exist are left out."""
+    """The same for many rooms, marked; those that do not exist are left out."""
     rows = connection.execute(_ACCESS_ALL, (user_id, list(names)))
     return {found.record.name: found for found in map(_access_of, rows)}
 
 
-def access_by_id(connection: Connection, room_id: RoomId, user_id: UserId) -> Access | None:
+def access_by_id(connection: Connection, room_id: RoomId, user_id: UserId, *, marked: bool = False) -> Access | None:
     """The same by the room's number."""
-    return _access(connection.execute(_ACCESS_BY_ID, (user_id, room_id)).fetchone())
+    return _access(connection.execute(_ACCESS_BY_ID[marked], (user_id, room_id)).fetchone())
 
 
 def _access(row: tuple[Any, ...] | None) -> Access | None:

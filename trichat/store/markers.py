@@ -39,7 +39,7 @@ def too_many_members(most: int) -> Refusal:
 
 
 def _access(connection: Connection, room_id: RoomId, viewer: Actor) -> tuple[Access, Marker]:
-    found = access_by_id(connection, room_id, viewer.user_id)
+    found = access_by_id(connection, room_id, viewer.user_id, marked=True)
     if found is None:
         raise no_such_room()
     demand_member(found.record.rules, viewer, found.standing, found.now)

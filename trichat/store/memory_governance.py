@@ -34,15 +34,15 @@ from trichat.store.memory_state import StoredInvite, StoredRoom, StoredStanding
 class MemoryGovernance(MemoryModeration):
     """Implements `Governance`."""
 
-    async def access(self, name: RoomName, user_id: UserId) -> Access | None:
+    async def access(self, name: RoomName, user_id: UserId, *, marked: bool = False) -> Access | None:
         await self._state.begin()
-        found = self._access(self._state.rooms_by_name.get(name), user_id)
+        found = self._access(self._state.rooms_by_name.get(name), user_id, marked=marked)
         self._state.end()
         return found
 
     async def access_all(self, names: Sequence[RoomName], user_id: UserId) -> dict[RoomName, Access]:
         await self._state.begin()
-        found = {name: self._access(self._state.rooms_by_name.get(name), user_id) for name in names}
+        found = {name: self._access(self._state.rooms_by_name.get(name), user_id, marked=True) for name in names}
         self._state.end()
         return {name: access for name, access in found.items() if access is not None}
 
@@ -52,10 +52,11 @@ class MemoryGovernance(MemoryModeration):
         self._state.end()
         return found
 
-    def _access(self, room: StoredRoom | None, user_id: UserId) -> Access | None:
+    def _access(self, room: StoredRoom | None, user_id: UserId, *, marked: bool = False) -> Access | None:
         if room is None:
             return None
-        return Access(room.record, standing_in(room, user_id), self._state.now, marker_in(room, user_id))
+        marker = marker_in(room, user_id) if marked else None
+        return Access(room.record, standing_in(room, user_id), self._state.now, marker)
 
     # making
 
@@ -73,7 +74,7 @@ class MemoryGovernance(MemoryModeration):
         _stand(room, {maker.user_id: Standing(role=Role.OWNER, since=2)}, {maker.user_id: maker.user})
         self._audit(maker, "create", room.id, name, address=address)
         self._state.end()
-        return Access(room.record, standing_in(room, maker.user_id), self._state.now, marker_in(room, maker.user_id))
+        return Access(room.record, standing_in(room, maker.user_id), self._state.now)
 
     async def open_direct(self, name: RoomName, one: Actor, other: Person) -> Access:
         check_direct(one, other)
@@ -87,7 +88,7 @@ class MemoryGovernance(MemoryModeration):
                 self._add_event(room, verdict.kind, one, verdict.body)
                 _stand(room, verdict.standings, {person.user_id: person.user})
         self._state.end()
-        return Access(room.record, standing_in(room, one.user_id), self._state.now, marker_in(room, one.user_id))
+        return Access(room.record, standing_in(room, one.user_id), self._state.now)
 
     def _make_direct(self, name: RoomName, one: Actor) -> StoredRoom:
         most = self._state.limits.direct_rooms

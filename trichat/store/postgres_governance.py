@@ -27,8 +27,8 @@ class PostgresGovernance:
         self._chance = chance
         self._patience_ms = round(limits.store_call_s * 1000)
 
-    async def access(self, name: RoomName, user_id: UserId) -> Access | None:
-        return await self._queries.call(governance.access, name, user_id)
+    async def access(self, name: RoomName, user_id: UserId, *, marked: bool = False) -> Access | None:
+        return await self._queries.call(governance.access, name, user_id, marked=marked)
 
     async def access_all(self, names: Sequence[RoomName], user_id: UserId) -> dict[RoomName, Access]:
         return await self._queries.call(governance.access_all, names, user_id)

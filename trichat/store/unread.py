@@ -32,6 +32,8 @@ MARKER_OF_MEMBER: Final = f"""
     CASE WHEN standings.role IS NOT NULL THEN {_UNREAD} END,
     CASE WHEN standings.role IS NOT NULL THEN {_MENTIONS} END
 """
+#: The same where nobody asks: counting takes longer the more is unread.
+NO_MARKER: Final = "NULL::bigint, NULL::bigint, NULL::bigint"
 MARKER_COLUMNS: Final = 3
 
 
