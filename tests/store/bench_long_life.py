@@ -2,8 +2,8 @@
 
     python -m tests.store.bench_long_life [--messages 1000000]
 
-Fills two databases with COPY, one with 10,000 events and one with so many, and measures each call of the store as a node
-makes it, in both in turn: its median, and the 95th of a hundred. A PostgreSQL of its own, with fsync.
+Fills two databases with COPY, one with 10,000 events and one with so many, and measures each call of the store as a
+node makes it, in both in turn: its median, and the 95th of a hundred. A PostgreSQL of its own, with fsync.
 """
 
 from __future__ import annotations

@@ -224,6 +224,27 @@ async def test_much_goes_in_portions_and_nothing_is_left_of_it(url: str, postgre
     ]
 
 
+async def test_more_reactions_than_a_portion_has_go_with_their_message(url: str, postgres: Store) -> None:
+    room = await open_room(postgres, "a")
+    fill(url, room, 20, young=10)
+    ask(
+        url,
+        "INSERT INTO trichat.reactions (room_id, seq, emoji, user_id, name)"
+        f" SELECT {room.id}, 3, 'x', 'g_' || n, 'n' FROM generate_series(1, 12000) n",
+    )
+    await postgres.tidy()
+    assert ask(url, "SELECT count(*), min(seq) FROM trichat.reactions") == [(10, 11)]
+
+
+async def test_a_room_whose_last_message_went_has_none(url: str, postgres: Store) -> None:
+    rooms = [await open_room(postgres, name) for name in ("a", "b")]
+    for room, young in zip(rooms, (0, 10), strict=True):
+        fill(url, room, 20, young=young)
+        ask(url, f"UPDATE trichat.rooms SET last_message = 20 WHERE id = {room.id}")
+    await postgres.tidy()
+    assert ask(url, "SELECT last_message FROM trichat.rooms ORDER BY id") == [(0,), (20,)]
+
+
 async def test_when_the_time_for_it_is_over_the_rest_goes_at_the_next(url: str) -> None:
     limits = structs.replace(LIMITS, kept_days=30, retention_s=0.0)
     async with open_postgres_store(url, limits, chance=Chance()) as store:
