@@ -49,7 +49,7 @@ STATEMENTS: dict[str, tuple[str, dict[str, Any] | tuple[Any, ...]]] = {
     "inbox": (markers._INBOX, {"viewer": "u_7", "after": "room1", "limit": 100}),
     "mentions": (markers._MENTIONS, {"viewer": "u_7", "at_us": 2**52, "room_id": 3, "seq": 9, "limit": 100}),
     "read": (markers._READ, {"room_id": 3, "user_id": "u_7", "seq": 99}),
-    "access": (_ACCESS_BY_ID, ("u_7", 3)),
+    "access": (_ACCESS_BY_ID[True], ("u_7", 3)),
 }
 
 
