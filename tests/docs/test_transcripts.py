@@ -15,15 +15,21 @@ import pytest
 import trio
 
 from tests.docs.console import set_scene, type_command
-from tests.docs.transcripts import SHELL, Names, Step, Transcript, match_all, match_output, matches, transcripts
+from tests.docs.transcripts import (
+    PROTOCOL,
+    SHELL,
+    Names,
+    Step,
+    Transcript,
+    match_all,
+    match_output,
+    matches,
+    transcripts,
+)
 from tests.nodes import open_node
 from tests.wire import Closed, WireClient, open_wire
 
-PROTOCOL = [
-    transcript
-    for document in ("docs/protocol.md", "docs/protocol-accounts.md", "docs/protocol-rooms.md")
-    for transcript in transcripts(document, "transcript")
-]
+TRANSCRIPTS = [transcript for document in PROTOCOL for transcript in transcripts(document, "transcript")]
 README = transcripts("README.md", "websocat")
 #: Where the server's command line is shown, and who has spoken in the lobby before.
 OPERATED = {"README.md": "ann", "docs/operations.md": "eve"}
@@ -33,12 +39,12 @@ _LINE_S = 10.0
 
 
 def test_there_are_transcripts() -> None:
-    assert len(PROTOCOL) >= 10
+    assert len(TRANSCRIPTS) >= 20
     assert len(README) >= 2
     assert all(transcripts(document, "console") for document in OPERATED)
 
 
-@pytest.mark.parametrize("transcript", PROTOCOL, ids=str)
+@pytest.mark.parametrize("transcript", TRANSCRIPTS, ids=str)
 async def test_the_protocol_is_as_written(transcript: Transcript, database_url: str, redis_url: str) -> None:
     async with open_node(database_url, redis_url, prefix=f"doc{transcript.line}") as node, AsyncExitStack() as stack:
         clients: dict[str, WireClient] = {}

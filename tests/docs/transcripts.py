@@ -15,6 +15,10 @@ from msgspec import Struct
 from trichat.vault.totp import STEP_S
 
 ROOT: Final = Path(__file__).resolve().parents[2]
+#: The documents of the protocol.
+PROTOCOL: Final = (
+    "docs/protocol.md", "docs/protocol-accounts.md", "docs/protocol-rooms.md", "docs/protocol-conversation.md",
+)  # fmt: skip
 #: In the place of who says a line: it is typed on the server's command line.
 SHELL: Final = "$"
 

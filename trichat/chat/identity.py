@@ -22,7 +22,7 @@ from trichat.core.tokens import token_hash
 
 #: The version of the protocol, and what this server can do beyond its core.
 PROTOCOL_VERSION = 1
-FEATURES = ["resume", "history", "accounts"]
+FEATURES = ["resume", "history", "accounts", "edits", "reactions", "threads", "inbox", "presence", "search"]
 
 #: A login's token, or a bot's key: what has not this shape is not looked up.
 _SECRET: Final = re.compile(r"[ub]\.[A-Za-z0-9_-]{43}")
