@@ -258,6 +258,14 @@ def test_who_sees_rosters_and_who_reports() -> None:
     assert permitted("report", standing(Role.MEMBER), rules=PRIVATE) is None
 
 
+def test_who_is_banned_reads_nothing_and_who_is_invited_reads_what_they_are_invited_to() -> None:
+    banned, invited = standing(None, banned_until=FOREVER), standing(None, invited=True)
+    assert [permitted("read", banned, by=one) for one in (ANN, ROOT, GUS)] == ["forbidden"] * 3
+    assert [permitted("read", one, rules=PRIVATE) for one in (invited, standing(Role.MEMBER))] == [None, None]
+    assert [permitted("read", one) for one in (NOBODY, standing(Role.MEMBER))] == [None, None]
+    assert permitted("read", NOBODY, by=GUS, rules=RoomRules(guests=False)) == "forbidden"
+
+
 # what holds of every change
 
 times = st.sampled_from([0, NOW - 1, NOW, NOW + 1, FOREVER])

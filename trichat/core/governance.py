@@ -87,9 +87,12 @@ def permit(rules: RoomRules, actor: Actor, standing: Standing, permission: Permi
         case.refuse_banned()
         return
     case.demand(permission)
-    reads = standing.may_read(rules, now, account=actor.is_account)
-    if permission in ("read", "report") and not reads and case.role is not Role.OWNER:
-        raise needs_role(Role.MEMBER)
+    if permission in ("read", "report"):
+        if standing.banned_at(now):
+            raise banned(standing)  # a ban keeps the server's admins from reading, too
+        invited = permission == "read" and standing.invited
+        if not (standing.may_read(rules, now, account=actor.is_account) or invited):
+            raise needs_role(Role.MEMBER)
 
 
 def check_direct(one: Actor, other: Person) -> None:

@@ -13,11 +13,10 @@ from trichat.core.conversation import Found
 from trichat.core.errors import Refusal
 from trichat.core.events import Event
 from trichat.core.governance import no_such_room, permit
-from trichat.core.judging import needs_role
 from trichat.core.names import RoomName
 from trichat.core.query import Has, Place, Query, parse_place
 from trichat.core.snippets import Mark, cut_snippet
-from trichat.core.standing import Actor, Role
+from trichat.core.standing import Actor
 from trichat.store.memory_moderation import standing_in
 from trichat.store.memory_present import present_in
 from trichat.store.memory_state import MemoryState, StoredRoom
@@ -69,8 +68,6 @@ class MemorySearching:
         """From where on the viewer may read. Raises Refusal."""
         standing, now = standing_in(room, viewer.user_id), self._state.now
         permit(room.rules, viewer, standing, "read", now=now)
-        if not (standing.may_read(room.rules, now, account=viewer.is_account) or standing.invited or viewer.admin):
-            raise needs_role(Role.MEMBER)
         return max(standing.first_readable(room.rules), room.first)
 
     def _found(self, room: StoredRoom, viewer: Actor, query: Query, place: Place) -> Found:

@@ -10,9 +10,8 @@ from msgspec import Struct
 from trichat.core.errors import Refusal
 from trichat.core.events import RoomRecord
 from trichat.core.governance import no_such_room, permit
-from trichat.core.judging import needs_role
 from trichat.core.names import RoomName
-from trichat.core.standing import NOBODY, Actor, Role
+from trichat.core.standing import NOBODY, Actor
 from trichat.store.connection import Connection
 from trichat.store.room_lock import NOW_MS, STANDING, read_standing
 from trichat.store.rooms import RECORD, RECORD_COLUMNS, read_record
@@ -67,8 +66,6 @@ def _scope(row: tuple[Any, ...], viewer: Actor) -> Scope:
     indexed, as_now, now, stands, *standing_columns = row[RECORD_COLUMNS:]
     standing = read_standing(standing_columns) if stands else NOBODY
     permit(record.rules, viewer, standing, "read", now=now)
-    if not (standing.may_read(record.rules, now, account=viewer.is_account) or standing.invited or viewer.admin):
-        raise needs_role(Role.MEMBER)
     first = max(standing.first_readable(record.rules), record.first)
     # of a room whose language has changed the index is made anew, from its beginning
     return Scope(record, first, indexed if as_now else 0)
