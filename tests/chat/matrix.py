@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, Iterable
-from itertools import count
 from typing import Any, Final
 
 import trio
-from msgspec import Struct
 
 from tests.chat.guests import Guest
-from tests.chat.matrix_law import LABELS, Who, event_of, hidden, listens, outcome, shows, type_of
-from tests.chat.matrix_stage import TEXT, Cast, Picture, Somebody, Stage, look, make_cast, set_stage, somebody
+from tests.chat.matrix_law import LABELS, alters, event_of, outcome, shows
+from tests.chat.matrix_picture import Picture, look
+from tests.chat.matrix_questions import NEVER, Heard, ask, shown
+from tests.chat.matrix_stage import Cast, Somebody, Stage, make_cast, set_stage, somebody
+from tests.chat.matrix_talk import WHISPERS, mentions
+from tests.chat.matrix_who import Who, hidden, listens
 from tests.chat.persons import SOON_S, quiet
 from tests.people import make_bot
 from trichat.chat.ports import Store
@@ -22,8 +23,6 @@ from trichat.core.standing import Role, RoomRules
 
 #: The nodes, by number.
 NODES: Final = (0, 1)
-#: Names of rooms that never were.
-NEVER: Final = {"public": "never", "private": "~" + "n" * 12, "direct": "@" + "n" * 26}
 #: What leaves the subject a listener, or no more one, or the room gone: a new stage comes after it.
 _USING_UP: Final = frozenset({"join", "resume", "leave", "delete_room", "direct"})
 
@@ -31,15 +30,8 @@ _USING_UP: Final = frozenset({"join", "resume", "leave", "delete_room", "direct"
 AT_ONCE_S: Final = 0.01
 #: What is announced without the event: the other node reads the store, in SOON_S.
 _BY_LOOKING: Final = frozenset({"direct", "delete_room"})
-
-_numbers: Final = count(1)
-
-
-class Heard(Struct, frozen=True):
-    """What came of a command: `ok` or a code; and all that was said of it, without `id`, with `ROOM` for the name."""
-
-    outcome: str
-    said: str
+#: Seconds in which what is said at most once a second is heard.
+_WHISPERED_S: Final = 2.0
 
 
 class Play:
@@ -69,6 +61,7 @@ class Play:
         self._connect = connect
         self._clients: dict[tuple[UserId, int], Guest] = {}
         self._refusals: dict[str, Heard] = {}
+        self._picture: Picture | None = None  # how the stage was at the last look
 
     async def begin(self) -> None:
         self.cast: Cast = await make_cast(self.store, self._mark)
@@ -91,6 +84,7 @@ class Play:
     async def stage(self) -> Stage:
         stage = await set_stage(self.store, self.cast, self.subject, self.who, self.rules, rank=self.rank)
         self.rooms.append(stage.name)
+        self._picture = None
         return stage
 
     # one question
@@ -100,9 +94,10 @@ class Play:
         subject = await self.subject_at(node, stage, label)
         if label in _BY_LOOKING:
             await quiet()
-        before = stage.picture or await self._look(stage)
+        listener = listeners[1 - node]
+        before, heard_before = self._picture or await self._look(stage), len(listener.frames)
         heard = await ask(subject, label, stage, stage.name)
-        after = stage.picture = await self._look(stage)
+        after = self._picture = await self._look(stage)
         expected = outcome(label, self.who, self.rules, self.rank)
         if heard.outcome != expected:
             return [f"expected {expected}, heard {heard.said}"], True
@@ -113,14 +108,14 @@ class Play:
             if hidden(self.who, self.rules):
                 problems += await self._as_of_no_room(subject, label, stage, heard)
             return problems, bool(problems)
-        problems = self._amiss(label, heard) + await self._effect(stage, label, before, after, listeners[1 - node])
+        problems = self._amiss(label, stage, heard) + await self._effect(stage, label, before, after, listener)
+        problems += await self._whispered(stage, label, listener, heard_before)
         return problems, before != after or label in _USING_UP
 
-    def _amiss(self, label: str, heard: Heard) -> list[str]:
+    def _amiss(self, label: str, stage: Stage, heard: Heard) -> list[str]:
         """What is shown to somebody who is not to see it, or not shown to somebody who is."""
         expected = shows(label, self.who, self.rules)
-        shown = (TEXT if label in ("history", "events") else '"ROOM"') in heard.said
-        return [] if expected in (None, shown) else [f"expected {expected}, heard {heard.said}"]
+        return [] if expected in (None, shown(label, stage) in heard.said) else [f"expected {expected}, {heard.said}"]
 
     async def _as_of_no_room(self, subject: Guest, label: str, stage: Stage, heard: Heard) -> list[str]:
         never = await ask(subject, label, stage, NEVER[self.rules.kind])
@@ -140,6 +135,8 @@ class Play:
         event = event_of(label, self.who, self.rules)
         if after.head != before.head + (event is not None):
             return [f"the head went from {before.head} to {after.head}"]
+        if alters(label, self.who, self.rules) not in (None, before != after):
+            return [f"{before} became {after}"]
         if event is None:
             return []
         within_s = SOON_S if label in _BY_LOOKING else self._within_s
@@ -149,11 +146,27 @@ class Play:
             return [f"nothing is heard of it at the other node in {within_s} s"]
         frame = _event(listener, stage, after.head) or {}
         found = (frame["type"], frame.get("change", ""))
-        return [] if found == event else [f"the other node hears {frame}"]
+        mentioning = mentions(label, self.who, self.rules)
+        right = found == event and mentioning in (None, "mentions" in frame)
+        return [] if right else [f"the other node hears {frame}"]
+
+    async def _whispered(self, stage: Stage, label: str, listener: Guest, since: int) -> list[str]:
+        """What is wrong with what the other node hears of a command without an event."""
+        if (kind := WHISPERS.get(label)) is None:
+            return []
+
+        def heard() -> list[str]:
+            about = [one for one in listener.frames[since:] if one["type"] == kind and one["room"] == stage.name]
+            return [person["user_id"] for one in about for person in one["people"]]
+
+        with trio.move_on_after(_WHISPERED_S + self._within_s):
+            await listener.until(lambda: bool(heard()))
+        me = self.subject.person.user_id
+        return [] if heard() == [me] else [f"the other node hears of {heard()}, and not of {me}"]
 
     async def _look(self, stage: Stage) -> Picture | None:
         people = {one.user_id: one for one in (*self.cast.everybody(), stage.host.person, self.subject.person)}
-        return await look(self.store, stage, list(people.values()))
+        return await look(self.store, stage, list(people.values()), self.subject)
 
     # clients
 
@@ -188,41 +201,6 @@ class Play:
         person = await self.store.accounts.find_person(name)
         assert person is not None
         return Somebody(person, key)
-
-
-async def ask(subject: Guest, label: str, stage: Stage, room: str) -> Heard:
-    """Give the command of this label about `room`, as if it were that of `stage`."""
-    start = len(subject.frames)
-    reply = await subject.ask(type_of(label), **question(label, stage, room))
-    pushed = [one for one in subject.frames[start:] if one["type"] == "error" and "id" not in one]
-    errors = pushed + ([reply] if reply["type"] == "error" else [])
-    said = [{name: value for name, value in one.items() if name != "id"} for one in [*pushed, reply]]
-    return Heard(errors[0]["code"] if errors else "ok", json.dumps(said).replace(room, "ROOM"))
-
-
-def question(label: str, stage: Stage, room: str) -> dict[str, Any]:
-    """The fields of the command of this label, about `room`, as if it were that of `stage`."""
-    there, whom = {"room": room}, {"user": stage.whom.get(label, "")}
-    fields: dict[str, dict[str, Any]] = {
-        "resume": {"rooms": {room: {"since": 0}}},
-        "send": {**there, "text": "hello"},
-        "events": {**there, "since": 0},
-        "rooms": {"after": room[:-1]},
-        "rooms-mine": {"mine": True},
-        "create": {"room": f"made{next(_numbers)}"},
-        "direct": whom,
-        "accept": {"code": stage.code},
-        "uninvite": {**there, "code": stage.code},
-        **{kind: {**there, **whom} for kind in ("invite", "kick", "ban", "unban", "unmute", "transfer")},
-        "mute": {**there, **whom, "reason": "again"},
-        "role": {**there, **whom, "role": stage.given_role},
-        "role-admin": {**there, **whom, "role": "admin"},
-        "edit_room": {**there, "topic": "another-topic"},
-        "archive": {**there, "archived": not stage.rules.archived},
-        "report": {**there, "seq": stage.seq},
-        "resolve": {**there, "report": stage.report},
-    }
-    return fields.get(label, there)
 
 
 def _event(listener: Guest, stage: Stage, seq: int) -> dict[str, Any] | None:

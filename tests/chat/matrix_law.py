@@ -3,76 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, get_args
+from typing import Final, get_args
 
-from msgspec import Struct
-
-from trichat.core.commands import Events, History, Join, Leave, Members, Resume, RoomCommand, Rooms, Send
+from tests.chat import matrix_talk as talk
+from tests.chat.matrix_who import Who, has_spoken, hidden, kept_from_acts, listens, may_read, role_of, sees_past
+from trichat.core.commands import (
+    ConversationCommand,
+    Events,
+    History,
+    Join,
+    Leave,
+    Members,
+    Resume,
+    RoomCommand,
+    Rooms,
+    Send,
+)
 from trichat.core.standing import PERMISSIONS, SCOPE_OF, Permission, Role, RoomRules, Scope
 
-GUEST_MAY: Final = frozenset(
-    {"join", "resume", "send", "leave", "history", "events", "members", "rooms", "room", "report"}
-)
-
-
-class Who(Struct, frozen=True, kw_only=True):
-    """How somebody stands to a room, and by which steps they came to."""
-
-    path: tuple[str, ...] = ()
-    role: Role | None = None
-    invited: bool = False
-    muted: bool = False
-    banned: bool = False
-    guest: bool = False
-    admin: bool = False  # of the server
-    scopes: tuple[Scope, ...] | None = None  # of a bot's key
-    elsewhere: bool = False  # that key is for another room
-
-    @property
-    def possible_in_direct(self) -> bool:
-        """Nobody governs a direct room, and nobody is invited to it."""
-        return set(self.path) <= {"enter", "quit", "mute"} and not (self.guest and self.path)
-
-
-_MEMBER: Final[dict[str, Any]] = {"path": ("enter",), "role": Role.MEMBER}
-_ALL: Final = get_args(Scope)
-
-WHO: Final[dict[str, Who]] = {
-    "owner": Who(path=("enter", "owner"), role=Role.OWNER),
-    "admin": Who(path=("enter", "admin"), role=Role.ADMIN),
-    "moderator": Who(path=("enter", "moderator"), role=Role.MODERATOR),
-    "member": Who(**_MEMBER),
-    "muted": Who(path=("enter", "mute"), role=Role.MEMBER, muted=True),
-    "muted-moderator": Who(path=("enter", "moderator", "mute"), role=Role.MODERATOR, muted=True),
-    "invited": Who(path=("invite",), invited=True),
-    "left": Who(path=("enter", "quit")),
-    "kicked": Who(path=("enter", "kick")),
-    "banned": Who(path=("enter", "ban"), banned=True),
-    "never": Who(),
-    "guest": Who(guest=True),
-    "muted-guest": Who(path=("mute",), guest=True, muted=True),
-    "banned-guest": Who(path=("ban",), guest=True, banned=True),
-    "server-admin": Who(admin=True),
-    "member-server-admin": Who(**_MEMBER, admin=True),
-    "banned-server-admin": Who(path=("enter", "ban"), banned=True, admin=True),
-    **{f"bot-{scope}": Who(**_MEMBER, scopes=(scope,)) for scope in _ALL},
-    **{f"moderator-bot-{scope}": Who(path=("enter", "moderator"), role=Role.MODERATOR, scopes=(scope,))
-       for scope in _ALL},
-    "bot-all": Who(**_MEMBER, scopes=_ALL),
-    "bot-elsewhere": Who(**_MEMBER, scopes=_ALL, elsewhere=True),
+GUEST_MAY: Final = talk.GUEST_MAY | {
+    "join", "resume", "send", "leave", "history", "events", "members", "rooms", "room", "report",
 }  # fmt: skip
-
-ROOMS: Final[dict[str, RoomRules]] = {
-    "public": RoomRules(),
-    "no-guests": RoomRules(guests=False),
-    "archived": RoomRules(archived=True),
-    "history-joined": RoomRules(history="joined"),
-    "moderators-send": RoomRules(send=Role.MODERATOR),
-    "private": RoomRules(kind="private", guests=False),
-    "direct": RoomRules(kind="direct", guests=False),
-}
-
-CELLS: Final = [(room, who) for room in ROOMS for who in WHO if room != "direct" or WHO[who].possible_in_direct]
 
 #: What each command needs in a room; None: to listen to it.
 NEEDS: Final[dict[str, Permission | None]] = {
@@ -81,21 +32,25 @@ NEEDS: Final[dict[str, Permission | None]] = {
     "invites": "invite", "uninvite": "invite", "kick": "kick", "ban": "ban", "unban": "ban", "mute": "mute",
     "unmute": "mute", "role": "role", "role-admin": "role", "edit_room": "edit", "report": "report",
     "reports": "reports", "resolve": "reports", "audit": "audit", "transfer": "transfer", "archive": "archive",
-    "delete_room": "delete",
+    "delete_room": "delete", **talk.NEEDS,
 }  # fmt: skip
-#: What the commands that are about no one room, or about one that is not named, need of a bot's key.
-NEEDS_OF_KEY: Final[dict[str, Scope]] = {
+#: What the commands that are about no one room, or about one that is not named, need of a bot's key; None: nothing.
+NEEDS_OF_KEY: Final[dict[str, Scope | None]] = {
     "rooms": "read", "rooms-mine": "read", "accept": "read", "direct": "send", "create": "moderate",
+    **talk.NEEDS_OF_KEY,
 }  # fmt: skip
 LABELS: Final = [*NEEDS, *NEEDS_OF_KEY]
 #: What is done to somebody whose role has to be below one's own. (Whoever owns the room with others gives it to none.)
 RANKED: Final = ["kick", "ban", "mute", "unmute", "role"]
 
-#: The types of all commands about rooms, as the server knows them.
+#: The types of all commands about rooms and what is said in them, as the server knows them.
 ABOUT_ROOMS: Final = frozenset(
     str(kind.__struct_config__.tag)
-    for kind in (Join, Resume, Send, Leave, History, Events, Members, Rooms, *get_args(RoomCommand))
-)
+    for kind in (
+        Join, Resume, Send, Leave, History, Events, Members, Rooms, *get_args(RoomCommand),
+        *get_args(ConversationCommand),
+    )
+)  # fmt: skip
 
 _GIVEN: Final = {"role": Role.MODERATOR, "role-admin": Role.ADMIN}
 
@@ -105,7 +60,7 @@ def outcome(label: str, who: Who, rules: RoomRules, rank: Role = Role.MEMBER) ->
     others members). Neither that nor a role that is given may be as high as one's own."""
     if (label in RANKED or label in _GIVEN) and rules.kind != "direct":
         theirs = max(rank, _GIVEN.get(label, rank))
-        if theirs >= _role(who, rules) and _outcome(label, who, rules) == "ok":
+        if theirs >= role_of(who, rules) and _outcome(label, who, rules) == "ok":
             return "forbidden"
     return _outcome(label, who, rules)
 
@@ -116,7 +71,7 @@ def _outcome(label: str, who: Who, rules: RoomRules) -> str:
     if label in NEEDS_OF_KEY:
         return _of_no_room(label, who, rules)
     permission = NEEDS[label]
-    if label in ("send", "leave") and not listens(who, rules):
+    if label in _LISTENING and not listens(who, rules):
         return "not_joined"
     if who.elsewhere:
         return "no_such_room"
@@ -132,17 +87,6 @@ def type_of(label: str) -> str:
     return label.partition("-")[0]
 
 
-def hidden(who: Who, rules: RoomRules) -> bool:
-    """Whether the room does not exist for them."""
-    return who.elsewhere or (rules.kind != "public" and who.role is None and not _invited(who, rules))
-
-
-def listens(who: Who, rules: RoomRules) -> bool:
-    """Whether they may listen as they are: an account that is no member joins first, and is another one then."""
-    allowed = who.scopes is None or ("read" in who.scopes and not who.elsewhere)
-    return allowed and (who.guest or who.role is not None) and not hidden(who, rules) and _may_read(who, rules)
-
-
 def event_of(label: str, who: Who, rules: RoomRules) -> tuple[str, str] | None:
     """Of a command that is allowed: the type and the change of the one event that it leaves in the log."""
     if label in ("join", "accept") and (who.guest or who.role is not None):
@@ -151,63 +95,56 @@ def event_of(label: str, who: Who, rules: RoomRules) -> tuple[str, str] | None:
         return None
     if label == "direct" and rules.kind == "direct" and who.path == ("enter", "quit"):
         return ("member", "joined")
+    if label == "unreact" and not has_spoken(who, rules):
+        return None  # they have put none
     return _EVENTS.get(label)
+
+
+def alters(label: str, who: Who, rules: RoomRules) -> bool | None:
+    """Of a command that is allowed: whether it changes anything that is kept of the room; None: it may."""
+    if event_of(label, who, rules) is not None or talk.writes(label, who, rules):
+        return True
+    return None if label in _WITHOUT_EVENT else False
 
 
 def shows(label: str, who: Who, rules: RoomRules) -> bool | None:
     """Of a command that is allowed: whether a page shows what was said, or a list the room; None: it is neither."""
     match label:
         case "history" | "events":
-            return rules.history == "all" or who.role is not None
+            return sees_past(who, rules)
         case "rooms":
             return rules.kind == "public"
         case "rooms-mine":
             return who.role is not None
         case _:
-            return None
+            return talk.shows(label, who, rules)
 
 
+_LISTENING: Final = talk.LISTENING | {"send", "leave"}
 _EVENTS: Final = {
     "join": ("member", "joined"), "accept": ("member", "joined"), "leave": ("member", "left"), "send": ("message", ""),
     "invite": ("member", "invited"), "kick": ("member", "kicked"), "ban": ("member", "banned"),
     "unban": ("member", "unbanned"), "mute": ("member", "muted"), "unmute": ("member", "unmuted"),
     "role": ("member", "role"), "role-admin": ("member", "role"), "transfer": ("member", "role"),
-    "edit_room": ("room", ""), "archive": ("room", ""),
+    "edit_room": ("room", ""), "archive": ("room", ""), **{label: (kind, "") for label, kind in talk.EVENTS.items()},
 }  # fmt: skip
+#: What is kept beside the log: codes, reports.
+_WITHOUT_EVENT: Final = frozenset({"invite-code", "uninvite", "accept", "report", "resolve", "direct"})
 
 
 def _of_no_room(label: str, who: Who, rules: RoomRules) -> str:
-    if who.scopes is not None and (who.elsewhere or NEEDS_OF_KEY[label] not in who.scopes):
+    needed = NEEDS_OF_KEY[label]
+    if needed is not None and who.scopes is not None and (who.elsewhere or needed not in who.scopes):
         return "forbidden"
     if label == "accept" and rules.kind == "direct":
         return "no_such_room"  # no direct room has a code
     return "forbidden" if label == "accept" and who.banned else "ok"
 
 
-def _invited(who: Who, rules: RoomRules) -> bool:
-    return who.invited or (rules.kind == "direct" and who.path == ("enter", "quit"))
-
-
-def _may_read(who: Who, rules: RoomRules) -> bool:
-    return not who.banned and (not who.guest or (rules.kind == "public" and rules.guests))
-
-
-def _role(who: Who, rules: RoomRules) -> Role:
-    if who.admin and rules.kind == "public":
-        return Role.OWNER
-    return Role.MUTED if who.muted else who.role or Role.GUEST
-
-
 def _read(label: str, who: Who, rules: RoomRules) -> str:
-    if not _may_read(who, rules):
+    if not may_read(who, rules):
         return "forbidden"
     return "not_joined" if label == "resume" and not who.guest and who.role is None else "ok"
-
-
-def _send(label: str, who: Who, rules: RoomRules) -> str:
-    role = Role.MUTED if who.muted else who.role or Role.GUEST  # the server's admins send as what they are
-    least = max(PERMISSIONS["send"], rules.send)
-    return "forbidden" if rules.archived or who.muted or role < least else "ok"
 
 
 def _leave(label: str, who: Who, rules: RoomRules) -> str:
@@ -216,15 +153,14 @@ def _leave(label: str, who: Who, rules: RoomRules) -> str:
 
 def _roster(label: str, who: Who, rules: RoomRules) -> str:
     if rules.kind == "public":
-        return "forbidden" if _kept_from_acts(who) else "ok"
+        return "forbidden" if kept_from_acts(who) else "ok"
     return _govern(label, who, rules)
 
 
 def _report(label: str, who: Who, rules: RoomRules) -> str:
-    if not _may_read(who, rules) or (rules.kind != "public" and who.role is None):
+    if not may_read(who, rules) or (rules.kind != "public" and who.role is None):
         return "forbidden"
-    sees = rules.history == "all" or who.role is not None or who.guest  # the guest listens: it is heard
-    return "ok" if sees else "bad_field"
+    return "ok" if sees_past(who, rules) or who.guest else "bad_field"  # the guest listens: it is heard
 
 
 def _mute(label: str, who: Who, rules: RoomRules) -> str:
@@ -234,15 +170,11 @@ def _mute(label: str, who: Who, rules: RoomRules) -> str:
 def _govern(label: str, who: Who, rules: RoomRules) -> str:
     permission = NEEDS[label]
     assert permission is not None
-    return "ok" if not _kept_from_acts(who) and _role(who, rules) >= PERMISSIONS[permission] else "forbidden"
-
-
-def _kept_from_acts(who: Who) -> bool:
-    """A ban keeps the server's admins from reading and from joining alone."""
-    return who.banned and not who.admin
+    return "ok" if not kept_from_acts(who) and role_of(who, rules) >= PERMISSIONS[permission] else "forbidden"
 
 
 _JUDGES: Final[dict[str, Callable[[str, Who, RoomRules], str]]] = {
     **dict.fromkeys(("join", "resume", "history", "events", "members", "room"), _read),
-    "send": _send, "leave": _leave, "roster": _roster, "report": _report, "mute": _mute, "unmute": _mute,
+    "send": talk.send, "leave": _leave, "roster": _roster, "report": _report, "mute": _mute, "unmute": _mute,
+    **dict.fromkeys(talk.NEEDS, talk.judge),
 }  # fmt: skip

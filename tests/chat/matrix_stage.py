@@ -7,19 +7,24 @@ from typing import Final
 
 from msgspec import Struct, field, structs
 
-from tests.chat.matrix_law import RANKED, Who
+from tests.chat.matrix_law import RANKED
+from tests.chat.matrix_who import Who
 from tests.people import make_account
 from trichat.chat.ports import Store
+from trichat.core.acts import Act, Respond, Rewrite, Stick
 from trichat.core.chance import Chance
-from trichat.core.changes import Archive, Ban, Change, Enter, Invite, Kick, Mute, Quit, SetRole, Transfer
+from trichat.core.changes import Archive, Ban, Change, Edit, Enter, Invite, Kick, Mute, Quit, SetRole, Transfer
 from trichat.core.codec import quote
-from trichat.core.errors import Refusal
-from trichat.core.events import Committed, Draft, Person, RoomRecord
-from trichat.core.names import RoomName, direct_room_name, private_room_name
-from trichat.core.standing import Actor, Role, RoomRules, Standing
+from trichat.core.events import EVERYBODY, Committed, Draft, Person, RoomRecord
+from trichat.core.names import RoomName, UserId, direct_room_name, private_room_name
+from trichat.core.standing import Actor, Role, RoomRules
 
-#: What stands in every private room, and is said in every room.
-TITLE, TOPIC, TEXT = "hidden-title", "hidden-topic", "hidden-text"
+#: What stands in every private room, and is said in every room: by the host, a reply to it, what it was before it was
+#: edited, what is pinned; and by the subject.
+TITLE, TOPIC = "hidden-title", "hidden-topic"
+TEXT, REPLY, OLD, PINNED, OWN = "hidden-text", "hidden-reply", "hidden-old", "hidden-pinned", "hidden-own"
+#: The reaction of the host to their own message, and of the subject to its.
+REACTION: Final = "👀"
 
 #: The steps of `Who.path`: the change, and whether it is their own act or the host's.
 _STEPS: Final[dict[str, tuple[Change, bool]]] = {
@@ -66,30 +71,21 @@ class Cast(Struct):
         return [one.person for one in (self.host, self.member, self.banned, self.muted, self.outsider)]
 
 
-class Picture(Struct, frozen=True):
-    """All of a room that a command can change: to be compared."""
-
-    head: int
-    rules: RoomRules
-    standings: tuple[Standing, ...]
-    acts: int  # the number of the last act in the room's audit
-    reports: int
-    codes: int
-
-
 class Stage(Struct, kw_only=True):
-    """A room, and what there is in it to ask about."""
+    """A room, and what there is in it to ask about; messages by their `seq`."""
 
     record: RoomRecord  # as it was made
     rules: RoomRules
     owner: Somebody
     host: Somebody  # who made it, and listens at every node: an owner or admin; in a direct room the other of the two
     whom: dict[str, str]  # whom each command is about
-    seq: int  # of a message
+    seq: int = 0  # what the host said: edited, reacted to, with a reply, mentioning everybody
+    reply: int = 0
+    pinned: int = 0  # 0: nothing is
+    own: int = 0  # what the subject said: edited, reacted to, with a reply of the host's; 0: nothing
     code: str = "nocode"
     report: int = 0
     given_role: str = "moderator"
-    picture: Picture | None = None  # how the room was at the last look
     subject_at: set[int] = field(default_factory=set)  # the nodes at which the subject listens
 
     @property
@@ -119,30 +115,42 @@ async def set_stage(
         return await _set_direct(store, cast, subject, who)
     stage = await _make_room(store, cast, rules)
     await _promote(store, cast, stage, rank)
+    if who.guest and rules.kind == "public":
+        await _speak(store, stage, subject)
     for step in who.path:
         await _step(store, stage, subject, step)
     await _fill(store, stage)
     stage.code = _chance.label(26)
     await store.governance.make_invite(stage.record.id, cast.host.actor, stage.code, uses=100, for_s=3_600, address="")
     stage.owner = subject if who.role is Role.OWNER else cast.host
-    if rules.archived:
-        await store.governance.change(stage.record.id, stage.owner.actor, Archive())
+    await _close(store, stage)
     return stage
 
 
 async def _make_room(store: Store, cast: Cast, rules: RoomRules) -> Stage:
+    """It is open at first, so that all may have said something; `_close` makes it what `rules` say."""
     name = RoomName(f"room{next(_numbers)}") if rules.kind == "public" else private_room_name(_chance.label(12))
-    first = structs.replace(rules, archived=False, title=TITLE, topic=TOPIC)
+    first = structs.replace(
+        rules, archived=False, send=Role.GUEST, guests=rules.kind == "public", title=TITLE, topic=TOPIC
+    )
     made = await store.governance.create(name, first, cast.host.actor, address="")
     for one in (cast.member, cast.banned, cast.muted):
         await store.governance.change(made.record.id, one.actor, Enter(by_invite=True))
     await store.governance.change(made.record.id, cast.host.actor, Ban(), target=cast.banned.person)
     await store.governance.change(made.record.id, cast.host.actor, Mute(), target=cast.muted.person)
-    whom = dict.fromkeys(("kick", "ban", "mute", "role", "role-admin", "transfer"), cast.member.name)
+    about_member = ("kick", "ban", "mute", "role", "role-admin", "transfer", "send-name")
+    whom = dict.fromkeys(about_member, cast.member.name)
     whom |= {"unban": cast.banned.name, "unmute": cast.muted.name, "invite": cast.outsider.name}
-    return Stage(
-        record=made.record, rules=rules, owner=cast.host, host=cast.host, whom={**whom, "direct": cast.host.name}, seq=0
-    )
+    whom |= dict.fromkeys(("direct", "search-from"), cast.host.name)
+    return Stage(record=made.record, rules=rules, owner=cast.host, host=cast.host, whom=whom)
+
+
+async def _close(store: Store, stage: Stage) -> None:
+    rules, owner = stage.rules, stage.owner.actor
+    if rules.kind == "public" and not (rules.guests and rules.send is Role.GUEST):
+        await store.governance.change(stage.record.id, owner, Edit(guests=rules.guests, send=rules.send))
+    if rules.archived:
+        await store.governance.change(stage.record.id, owner, Archive())
 
 
 async def _promote(store: Store, cast: Cast, stage: Stage, rank: Role) -> None:
@@ -161,9 +169,11 @@ async def _set_direct(store: Store, cast: Cast, subject: Somebody, who: Who) -> 
     name = direct_room_name(host.person.user_id, other.person.user_id)
     made = await store.governance.open_direct(name, host.actor, other.person)
     about = ("kick", "ban", "unban", "mute", "unmute", "role", "role-admin", "transfer", "invite", "direct")
-    whom = dict.fromkeys(about, host.name)
-    stage = Stage(record=made.record, rules=made.record.rules, owner=host, host=host, whom=whom, seq=0)
-    await _fill(store, stage)
+    whom = dict.fromkeys((*about, "send-name", "search-from"), host.name)
+    stage = Stage(record=made.record, rules=made.record.rules, owner=host, host=host, whom=whom)
+    if other is subject:
+        await _speak(store, stage, subject)
+    await _fill(store, stage, mentioned=other.person.user_id)
     await store.governance.change(made.record.id, other.actor, Mute(), target=host.person)
     for step in who.path[1:]:
         await _step(store, stage, subject, step)
@@ -174,41 +184,41 @@ async def _step(store: Store, stage: Stage, subject: Somebody, step: str) -> Non
     change, own = _STEPS[step]
     actor, target = (subject.actor, None) if own else (stage.host.actor, subject.person)
     await store.governance.change(stage.record.id, actor, change, target=target)
+    if step == "enter":
+        await _speak(store, stage, subject)
 
 
-async def _fill(store: Store, stage: Stage) -> None:
-    """A message, and a report of it."""
-    room, host = stage.record, stage.host
-    draft = Draft(room.id, room.name, "message", host.person.user_id, host.name, None, quote({"text": TEXT}))
+async def _speak(store: Store, stage: Stage, subject: Somebody) -> None:
+    """What the subject says, in other words than at first, and reacts to; the host replies in its thread."""
+    stage.own = await _say(store, stage, subject, OLD)
+    for act in (Rewrite(OWN), Respond(REACTION)):
+        await _do(store, stage, subject, stage.own, act)
+    await _say(store, stage, stage.host, REPLY, thread=stage.own)
+
+
+async def _fill(store: Store, stage: Stage, *, mentioned: UserId = EVERYBODY) -> None:
+    """What the host says, and all that hangs on it, and a report of it; where somebody may pin, a pinned message."""
+    host = stage.host
+    stage.seq = await _say(store, stage, host, OLD)
+    said = quote([["room", mentioned]])
+    for act in (Rewrite(TEXT, mentions=(mentioned,), said_mentions=said), Respond(REACTION)):
+        await _do(store, stage, host, stage.seq, act)
+    stage.reply = await _say(store, stage, host, REPLY, thread=stage.seq)
+    if stage.rules.kind != "direct":
+        stage.pinned = await _say(store, stage, host, PINNED)
+        await _do(store, stage, host, stage.pinned, Stick())
+    stage.report = await store.governance.report(stage.record.id, stage.seq, host.actor, "spam")
+
+
+async def _say(store: Store, stage: Stage, one: Somebody, text: str, *, thread: int | None = None) -> int:
+    room = stage.record
+    body = {"text": text} if thread is None else {"text": text, "thread": thread}
+    draft = Draft(room.id, room.name, "message", one.person.user_id, one.name, None, quote(body), thread=thread)
     (committed,) = await store.append([draft])
-    assert isinstance(committed, Committed)
-    stage.seq = committed.seq
-    stage.report = await store.governance.report(room.id, stage.seq, host.actor, "spam")
+    assert isinstance(committed, Committed), committed
+    return committed.seq
 
 
-async def look(store: Store, stage: Stage, people: list[Person]) -> Picture | None:
-    """How the room is now, by the store; None when it is gone."""
-    seen = [await store.governance.access_by_id(stage.record.id, one.user_id) for one in people]
-    found = [access for access in seen if access is not None]
-    if not found:
-        return None
-    acts, reports, codes = await _lists(store, stage) if found[0].record.rules.kind != "direct" else (0, 0, 0)
-    return Picture(
-        head=found[0].record.head,
-        rules=found[0].record.rules,
-        standings=tuple(access.standing for access in found),
-        acts=acts,
-        reports=reports,
-        codes=codes,
-    )
-
-
-async def _lists(store: Store, stage: Stage) -> tuple[int, int, int]:
-    room, actor, owner = stage.record.id, stage.host.actor, stage.owner.actor
-    reports = await store.governance.reports(room, actor, resolved=True, after=0, limit=100)
-    codes = await store.governance.invites(room, actor)
-    try:
-        acts = await store.governance.audit(room, owner, before=None, limit=1)
-    except Refusal:
-        return 0, len(reports), len(codes)  # the owner is another one now
-    return acts[0].number, len(reports), len(codes)
+async def _do(store: Store, stage: Stage, one: Somebody, seq: int, act: Act) -> None:
+    acted = await store.acts.act(stage.record.id, one.actor, seq, act, cid=None, address="")
+    assert acted.event is not None

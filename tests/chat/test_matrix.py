@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Final, get_args
+
 import pytest
 from msgspec import structs
 from trio.testing import MockClock
 
 from tests.chat.guests import Chat, Guest, open_chat
 from tests.chat.matrix import Play
-from tests.chat.matrix_law import ABOUT_ROOMS, CELLS, LABELS, NEEDS, RANKED, ROOMS, WHO, type_of
+from tests.chat.matrix_law import ABOUT_ROOMS, LABELS, NEEDS, RANKED, type_of
+from tests.chat.matrix_who import CELLS, ROOMS, WHO
 from tests.nodes import LOOSE
+from trichat.core.commands import COMMANDS, PeopleCommand
 from trichat.core.standing import PERMISSIONS, Role
 
 #: One hostess makes a room for almost every cell, and may have many connections while she does.
-LIMITS = structs.replace(LOOSE, owned_rooms=100_000, connections_per_account=1_000)
+LIMITS = structs.replace(LOOSE, owned_rooms=100_000, search_rooms=100_000, connections_per_account=1_000)
+
+#: What is about no room: oneself, and the connection.
+ABOUT_NO_ROOM: Final = {"ping", "help", "hello", "auth"} | {
+    kind.__struct_config__.tag for kind in get_args(PeopleCommand)
+}
 
 GOVERNORS = ["owner", "admin", "moderator", "member", "muted-moderator", "server-admin", "moderator-bot-moderate"]
 
@@ -28,6 +37,7 @@ async def begin(chat: Chat, room: str, who: str) -> Play:
 
 
 def test_every_command_about_rooms_and_every_permission_is_asked() -> None:
+    assert COMMANDS.keys() - ABOUT_NO_ROOM == ABOUT_ROOMS
     assert {type_of(label) for label in LABELS} == ABOUT_ROOMS
     assert set(NEEDS.values()) == {*PERMISSIONS, None}
 

@@ -13,9 +13,11 @@ import trio
 from trio.testing import MockClock
 
 from tests.chat.guests import Chat, Guest, open_chat
-from tests.chat.matrix import NEVER, NODES, Play, ask, question
-from tests.chat.matrix_law import CELLS, LABELS, NEEDS, ROOMS, WHO, hidden, type_of
+from tests.chat.matrix import NODES, Play
+from tests.chat.matrix_law import LABELS, NEEDS, type_of
+from tests.chat.matrix_questions import NEVER, ask, question
 from tests.chat.matrix_stage import TEXT, TITLE, TOPIC, Stage
+from tests.chat.matrix_who import CELLS, ROOMS, WHO, hidden
 from tests.chat.test_matrix import LIMITS, begin
 from tests.wire import WireClient
 from trichat.core.chance import Chance

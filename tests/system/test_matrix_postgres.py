@@ -12,8 +12,8 @@ import trio
 
 from tests.chat.guests import Guest
 from tests.chat.matrix import Play
-from tests.chat.matrix_law import ROOMS, WHO
 from tests.chat.matrix_stage import TEXT, TITLE, TOPIC
+from tests.chat.matrix_who import ROOMS, WHO
 from tests.nodes import LOOSE, NodeProcess
 from tests.system.crowd import running_nodes
 from tests.wire import WireClient
