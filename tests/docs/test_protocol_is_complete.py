@@ -10,6 +10,7 @@ from tests.docs.transcripts import PROTOCOL, ROOT, transcripts
 from trichat.core import replies, replies_conversation, replies_people, replies_rooms
 from trichat.core.closing import CLOSE_REASONS, GONE
 from trichat.core.commands import COMMANDS
+from trichat.core.commands_rooms import EditRoom
 from trichat.core.costs import COSTS
 from trichat.core.errors import ERROR_CODES
 from trichat.core.events import KINDS
@@ -36,6 +37,16 @@ def quoted(text: str) -> list[str]:
 
 def test_every_command_has_a_row() -> None:
     assert not set(COMMANDS) - cells(TEXT)
+
+
+def test_every_field_of_a_command_is_in_a_row_of_it() -> None:
+    rules = {rule for row in rows("rules") for rule in quoted(row[0])}
+    assert rules == set(EditRoom.__struct_encode_fields__) - {"id", "room", "cid"}
+    said: dict[str, set[str]] = {command: {"id"} for command in COMMANDS}
+    for command, fields in re.findall(r"^\| `(\w+)` \| ([^|]*) \|", TEXT, re.MULTILINE):
+        said.setdefault(command, set()).update(quoted(fields), rules if "any of the rules" in fields else ())
+    missing = {command: set(kind.__struct_encode_fields__) - said[command] for command, kind in COMMANDS.items()}
+    assert not {command: fields for command, fields in missing.items() if fields}
 
 
 def test_every_command_is_said_in_a_transcript() -> None:
