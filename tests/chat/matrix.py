@@ -38,7 +38,8 @@ class Play:
     """One subject and the rooms of one kind, over nodes that share `store`; `connect` gives a client at a node.
 
     `mark` is the end of all names, so that other plays may have the same store; `within_s` is in what time the other
-    node is to hear of something.
+    node is to hear of something. With a `turn`, a number, what changes something is asked at one node alone, by turns,
+    and what others hear that may be lost on the way (typing, seen) is not waited for.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Play:
         *,
         mark: str = "",
         within_s: float = AT_ONCE_S,
+        turn: int | None = None,
     ) -> None:
         self.store = store
         self.who = who
@@ -58,10 +60,12 @@ class Play:
         self.rooms: list[RoomName] = []  # all that were made
         self._mark = mark
         self._within_s = within_s
+        self._turn = turn
         self._connect = connect
         self._clients: dict[tuple[UserId, int], Guest] = {}
         self._refusals: dict[str, Heard] = {}
         self._picture: Picture | None = None  # how the stage was at the last look
+        self._asked: list[str] = []  # since then, of what is to leave it so
 
     async def begin(self) -> None:
         self.cast: Cast = await make_cast(self.store, self._mark)
@@ -72,43 +76,76 @@ class Play:
         stage: Stage | None = None
         wrong: list[str] = []
         self._refusals.clear()
-        for label in labels:
-            for node in NODES:
-                if stage is None or (label in ("join", "resume") and node in stage.subject_at):
-                    stage = await self.stage()
+        for place, label in enumerate(labels):
+            for node in self._nodes(label, place):
+                if stage is not None and label in ("join", "resume") and node in stage.subject_at:
+                    wrong += await self._unchanged(stage)
+                    stage = None
+                stage = stage or await self.stage()
                 problems, used_up = await self._cell(stage, label, node)
                 wrong += [f"{label} at node {node}: {problem}" for problem in problems]
                 stage = None if used_up else stage
-        return wrong
+        return wrong + (await self._unchanged(stage) if stage is not None else [])
+
+    def _nodes(self, label: str, place: int) -> Iterable[int]:
+        return NODES if self._turn is None or not self._changes(label) else [(self._turn + place) % len(NODES)]
+
+    def _changes(self, label: str) -> bool:
+        """Whether the command may change anything: it is allowed, and does not only read."""
+        allowed = outcome(label, self.who, self.rules, self.rank) == "ok"
+        return allowed and alters(label, self.who, self.rules) is not False
 
     async def stage(self) -> Stage:
         stage = await set_stage(self.store, self.cast, self.subject, self.who, self.rules, rank=self.rank)
         self.rooms.append(stage.name)
-        self._picture = None
+        self._picture, self._asked = await self._look(stage), []
         return stage
 
     # one question
 
     async def _cell(self, stage: Stage, label: str, node: int) -> tuple[list[str], bool]:
+        """What is wrong with what comes of it, and whether the stage is another one now."""
         listeners = [await self.client(stage.host, at, stage) for at in NODES]
         subject = await self.subject_at(node, stage, label)
-        if label in _BY_LOOKING:
-            await quiet()
-        listener = listeners[1 - node]
-        before, heard_before = self._picture or await self._look(stage), len(listener.frames)
+        if self._changes(label):
+            return await self._change(stage, label, subject, listeners[1 - node])
+        self._asked.append(f"{label} at node {node}")
+        heard_before, expected = len(listeners[1 - node].frames), outcome(label, self.who, self.rules, self.rank)
         heard = await ask(subject, label, stage, stage.name)
-        after = self._picture = await self._look(stage)
-        expected = outcome(label, self.who, self.rules, self.rank)
         if heard.outcome != expected:
             return [f"expected {expected}, heard {heard.said}"], True
-        if expected != "ok":
-            problems = [] if before == after else [f"refused, and yet {before} became {after}"]
-            if (elsewhere := self._refusals.setdefault(label, heard)) != heard:
-                problems.append(f"heard {heard.said}, at the other node {elsewhere.said}")
-            if hidden(self.who, self.rules):
-                problems += await self._as_of_no_room(subject, label, stage, heard)
-            return problems, bool(problems)
-        problems = self._amiss(label, stage, heard) + await self._effect(stage, label, before, after, listener)
+        if expected == "ok":
+            problems = self._amiss(label, stage, heard)
+            problems += await self._whispered(stage, label, listeners[1 - node], heard_before)
+        else:
+            problems = await self._refused(stage, label, subject, heard)
+        used_up = bool(problems) or label in _USING_UP
+        return problems + (await self._unchanged(stage) if used_up else []), used_up
+
+    async def _unchanged(self, stage: Stage) -> list[str]:
+        """What is wrong with what was refused, or is only read, since the last look: one look for all of it."""
+        asked, self._asked = self._asked, []
+        now = await self._look(stage) if asked else self._picture
+        return [] if now == self._picture else [f"{self._picture} became {now} by one of {asked}"]
+
+    async def _refused(self, stage: Stage, label: str, subject: Guest, heard: Heard) -> list[str]:
+        if (elsewhere := self._refusals.setdefault(label, heard)) != heard:
+            return [f"heard {heard.said}, at the other node {elsewhere.said}"]
+        if not hidden(self.who, self.rules):
+            return []
+        never = await ask(subject, label, stage, NEVER[self.rules.kind])
+        return [] if never == heard else [f"of a room that never was is said {never.said}, here {heard.said}"]
+
+    async def _change(self, stage: Stage, label: str, subject: Guest, listener: Guest) -> tuple[list[str], bool]:
+        problems = await self._unchanged(stage)
+        if label in _BY_LOOKING:
+            await quiet()
+        before, heard_before = self._picture, len(listener.frames)
+        heard = await ask(subject, label, stage, stage.name)
+        if heard.outcome != "ok":
+            return [*problems, f"expected ok, heard {heard.said}"], True
+        after = self._picture = await self._look(stage)
+        problems += self._amiss(label, stage, heard) + await self._effect(stage, label, before, after, listener)
         problems += await self._whispered(stage, label, listener, heard_before)
         return problems, before != after or label in _USING_UP
 
@@ -116,10 +153,6 @@ class Play:
         """What is shown to somebody who is not to see it, or not shown to somebody who is."""
         expected = shows(label, self.who, self.rules)
         return [] if expected in (None, shown(label, stage) in heard.said) else [f"expected {expected}, {heard.said}"]
-
-    async def _as_of_no_room(self, subject: Guest, label: str, stage: Stage, heard: Heard) -> list[str]:
-        never = await ask(subject, label, stage, NEVER[self.rules.kind])
-        return [] if never == heard else [f"of a room that never was is said {never.said}, here {heard.said}"]
 
     async def _effect(
         self, stage: Stage, label: str, before: Picture | None, after: Picture | None, listener: Guest
@@ -152,7 +185,7 @@ class Play:
 
     async def _whispered(self, stage: Stage, label: str, listener: Guest, since: int) -> list[str]:
         """What is wrong with what the other node hears of a command without an event."""
-        if (kind := WHISPERS.get(label)) is None:
+        if (kind := WHISPERS.get(label)) is None or self._turn is not None:
             return []
 
         def heard() -> list[str]:

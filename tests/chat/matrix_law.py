@@ -128,8 +128,8 @@ _EVENTS: Final = {
     "role": ("member", "role"), "role-admin": ("member", "role"), "transfer": ("member", "role"),
     "edit_room": ("room", ""), "archive": ("room", ""), **{label: (kind, "") for label, kind in talk.EVENTS.items()},
 }  # fmt: skip
-#: What is kept beside the log: codes, reports.
-_WITHOUT_EVENT: Final = frozenset({"invite-code", "uninvite", "accept", "report", "resolve", "direct"})
+#: What changes codes, reports, other rooms, or leaves no log.
+_WITHOUT_EVENT: Final = frozenset({"invite-code", "uninvite", "accept", "report", "resolve", "direct", "delete_room"})
 
 
 def _of_no_room(label: str, who: Who, rules: RoomRules) -> str:
