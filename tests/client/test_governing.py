@@ -13,7 +13,8 @@ from trichat.client import ConnectionLost, open_client
 ACK: Frame = {"type": "ack", "room": "garden", "seq": 7}
 ROOM: Frame = {
     "type": "room", "room": "garden", "kind": "public", "title": "", "topic": "", "role": "owner", "member_limit": 0,
-    "slow_s": 0, "send": "guest", "history": "all", "guests": True, "archived": False, "seq": 2, "epoch": "k1",
+    "slow_s": 0, "send": "guest", "history": "all", "guests": True, "archived": False, "language": "simple",
+    "retention_days": 0, "seq": 2, "epoch": "k1",
 }  # fmt: skip
 PROFILE: Frame = {
     "type": "profile", "user": "ann", "user_id": "u_1", "display_name": "Ann", "about": "", "avatar": "",

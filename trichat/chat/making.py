@@ -156,6 +156,8 @@ def _describe(session: Session, access: Access, command_id: CommandId) -> None:
             history=rules.history,
             guests=rules.guests,
             archived=rules.archived,
+            language=rules.language,
+            retention_days=rules.retention_days,
             seq=room.head,
             epoch=room.epoch,
         )

@@ -19,6 +19,8 @@ class RoomReply(Reply, frozen=True, kw_only=True, tag="room"):
     history: str
     guests: bool
     archived: bool
+    language: str
+    retention_days: int
     seq: int
     epoch: str
 
