@@ -73,6 +73,12 @@ def test_nothing_is_scanned_whole(filled: psycopg.Connection[Any], name: str) ->
     assert "Seq Scan" not in plan, plan
 
 
+def test_an_inbox_begins_with_ones_own_rooms_and_not_with_the_names_of_all(filled: psycopg.Connection[Any]) -> None:
+    plan = plan_of(filled, *STATEMENTS["inbox"])
+    assert "standings_user" in plan
+    assert "rooms_name_key" not in plan, plan
+
+
 def test_the_last_mentions_of_a_room_are_read_and_no_others(filled: psycopg.Connection[Any]) -> None:
     statement, params = STATEMENTS["mentions"]
     assert isinstance(params, dict)

@@ -100,6 +100,16 @@ async def test_phrases_beginnings_and_what_must_not_be_there(look: Searcher) -> 
     assert await look.texts('red -"red car" -bus', room) == ["“red” caravan", "a car, red"]
 
 
+async def test_no_sign_in_a_beginning_means_anything(look: Searcher) -> None:
+    room = await made(look.store)
+    await look.say(room, "cargo", "the red\\carp")
+    for typed in ("car\\*", "car\\\\*", "'car'*", "car:*", "car&*", "(car*", "\\car*"):
+        assert await look.texts(typed, room) == ["the red\\carp", "cargo"], typed
+    assert await look.texts("red\\ca*", room) == ["the red\\carp"]
+    assert await look.texts("red'ca*", room) == ["the red\\carp"]
+    assert await look.texts("red\\arp*", room) == []
+
+
 async def test_by_whom_something_was_said(look: Searcher) -> None:
     room = await made(look.store)
     await joined(look.store, room, BOB)

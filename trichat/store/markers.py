@@ -134,23 +134,32 @@ def _by_index(connection: Connection) -> Iterator[None]:
 
 # inbox
 
-# First the page of rooms, then what takes a look for each of them. Since `read_seq` is never before the event that
-# made somebody a member, what is unread they may see.
+# First the page of rooms, then what takes a look for each of them; LATERAL and LIMIT keep the planner from walking
+# through the names of all rooms that there are. Since `read_seq` is never before the event that made somebody a member,
+# what is unread they may see.
 _INBOX: Final = f"""
     SELECT
         rooms.id, rooms.name, rooms.kind, rooms.title, rooms.epoch, rooms.last_seq, standings.role, standings.level,
         CASE WHEN standings.quiet_until > {NOW_MS} THEN standings.quiet_until ELSE 0 END,
         {MARKER}, {PRESENT}
     FROM (
-        SELECT rooms.id FROM trichat.standings JOIN trichat.rooms ON rooms.id = standings.room_id
-        WHERE standings.user_id = %(viewer)s AND standings.role IS NOT NULL AND rooms.name > %(after)s
-        ORDER BY rooms.name LIMIT %(limit)s
+        SELECT named.id, named.name
+        FROM trichat.standings mine
+        CROSS JOIN LATERAL (SELECT id, name FROM trichat.rooms WHERE id = mine.room_id LIMIT 1) named
+        WHERE mine.user_id = %(viewer)s AND mine.role IS NOT NULL AND named.name > %(after)s
+        ORDER BY named.name LIMIT %(limit)s
     ) page
-    JOIN trichat.rooms ON rooms.id = page.id
-    JOIN trichat.standings ON standings.room_id = page.id AND standings.user_id = %(viewer)s
-    LEFT JOIN trichat.events e ON e.room_id = rooms.id AND e.seq = rooms.last_message AND e.seq >= rooms.first_seq
-        AND (rooms.history = 'all' OR e.seq >= standings.since)
-    ORDER BY rooms.name
+    CROSS JOIN LATERAL (SELECT * FROM trichat.rooms WHERE id = page.id LIMIT 1) rooms
+    CROSS JOIN LATERAL (
+        SELECT * FROM trichat.standings WHERE room_id = page.id AND user_id = %(viewer)s LIMIT 1
+    ) standings
+    LEFT JOIN LATERAL (
+        SELECT * FROM trichat.events
+        WHERE room_id = page.id AND seq = rooms.last_message AND seq >= rooms.first_seq
+            AND (rooms.history = 'all' OR seq >= standings.since)
+        LIMIT 1
+    ) e ON true
+    ORDER BY page.name
 """  # noqa: S608 (our own constants)
 
 

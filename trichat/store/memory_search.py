@@ -87,7 +87,7 @@ def _fits(room: StoredRoom, event: Event, query: Query) -> bool:
     return (
         all(_has(has, room, event, body) for has in query.has)
         and all(_holds(words, _words(phrase)) for phrase in query.phrases)
-        and all(any(word.startswith(_folded(prefix)) for word in words) for prefix in query.prefixes)
+        and all(_begins(words, _words(prefix)) for prefix in query.prefixes)
         and not any(_holds(words, _words(phrase)) for phrase in query.excluded)
     )
 
@@ -117,9 +117,18 @@ def _holds(words: list[str], phrase: list[str]) -> bool:
     return any(words[at : at + len(phrase)] == phrase for at in range(len(words) - len(phrase) + 1))
 
 
+def _begins(words: list[str], beginning: list[str]) -> bool:
+    """The same of a beginning, whose last word may go on."""
+    *whole, last = beginning or [""]
+    size = len(whole)
+    return any(words[at : at + size] == whole and word.startswith(last) for at, word in enumerate(words[size:]))
+
+
 def _marks(text: str, query: Query) -> list[Mark]:
     folded = _folded(text)
     shown = folded if len(folded) == len(text) else text
+    beginnings = [words for prefix in query.prefixes if (words := _words(prefix))]
     wanted = {word for phrase in query.phrases for word in _words(phrase)}
-    prefixes = tuple(map(_folded, query.prefixes))
+    wanted.update(word for *whole, _ in beginnings for word in whole)
+    prefixes = tuple(last for *_, last in beginnings)
     return [word.span() for word in _WORD.finditer(shown) if word[0] in wanted or word[0].startswith(prefixes)]

@@ -19,11 +19,12 @@ class Wanted(Struct, frozen=True):
     shown: str
 
 
-# A beginning is quoted, and so is one lexeme before the dictionary sees it.
-_WORDS: Final = """
+# A beginning is quoted, and so is one lexeme before the dictionary sees it; what would end the quotes, or go with the
+# one that does, is a blank.
+_WORDS: Final = r"""
     SELECT
         CASE kind
-            WHEN 'prefix' THEN to_tsquery(config, '''' || replace(folded, '''', ' ') || ''':*')
+            WHEN 'prefix' THEN to_tsquery(config, '''' || translate(folded, '''\', '  ') || ''':*')
             ELSE phraseto_tsquery(config, folded)
         END::text
     FROM unnest(%(kinds)s::text[], %(words)s::text[]) WITH ORDINALITY AS w (kind, word, place),
