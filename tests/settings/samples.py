@@ -72,6 +72,7 @@ SAMPLES: Final[dict[str, Sample]] = {
     "pooler": switch(True),
     "unsafe": switch(True),
     "retention_days": number(90),
+    "edit_window": number(900.0),
     "replay": number(50),
     "max_connections": number(77),
     "redis_prefix": text("other"),

@@ -29,8 +29,8 @@ def test_the_defaults_are_the_limits_defaults() -> None:
 
 
 def test_limits_that_can_be_set() -> None:
-    limits = Settings(replay=7, max_connections=8, drain_s=9.0).limits()
-    assert limits == Limits(replay=7, connections=8, drain_s=9.0)
+    limits = Settings(replay=7, retention_days=6, edit_window=5.0, max_connections=8, drain_s=9.0).limits()
+    assert limits == Limits(replay=7, kept_days=6, edit_window_s=5.0, connections=8, drain_s=9.0)
 
 
 def test_no_rate_limit_lifts_the_buckets_and_the_caps_per_address_and_account() -> None:

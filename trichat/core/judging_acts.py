@@ -8,6 +8,7 @@ from msgspec import Raw
 
 from trichat.core.acts import Act, ActKind, ActVerdict, Message, Remove, Respond, Rewrite, Stick
 from trichat.core.codec import quote
+from trichat.core.durations import in_words
 from trichat.core.errors import Refusal
 from trichat.core.governance import check_visible, no_such_message
 from trichat.core.judging import Case
@@ -87,14 +88,19 @@ def _rewrite(case: Case, act: Rewrite, message: Message, limits: Limits) -> ActV
         raise _forbidden("your role in this room may not send, and so not edit")
     _refuse_deleted(message)
     if case.now - message.ts > limits.edit_window_s * 1000:
-        said = f"a message can be edited for {limits.edit_window_s:g} s after it was sent; delete it, or send another"
-        raise Refusal("forbidden", said, field="seq")
+        raise Refusal("forbidden", _too_late(limits.edit_window_s), field="seq")
     if act.text == message.text:
         return None
     if message.edits >= limits.revisions:
         said = f"a message can be edited {limits.revisions} times; delete it, or send another"
         raise Refusal("limit_reached", said, field="seq")
     return _verdict("edited", message, text=act.text, **said_mentions(act))
+
+
+def _too_late(window_s: float) -> str:
+    if not window_s:
+        return "messages cannot be edited on this server; delete it, or send another"
+    return f"a message can be edited for {in_words(window_s)} after it was sent; delete it, or send another"
 
 
 def said_mentions(act: Rewrite) -> dict[str, Any]:

@@ -189,6 +189,15 @@ class Settings(Struct, frozen=True, kw_only=True):
             most=_DEFAULTS.retention_days,
         ),
     ] = _DEFAULTS.kept_days
+    edit_window: Annotated[
+        float,
+        Setting(
+            means="the seconds after a message in which its author may edit it; 0: never",
+            metavar="SECONDS",
+            least=0,
+            most=3_155_760_000,
+        ),
+    ] = _DEFAULTS.edit_window_s
     max_connections: Annotated[
         int,
         Setting(means="the most connections of this node; more are refused", metavar="N", least=1, most=1_000_000),
@@ -225,8 +234,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     def limits(self) -> Limits:
         """The limits of the node that these settings ask for."""
         limits = Limits(
-            replay=self.replay, kept_days=self.retention_days, connections=self.max_connections, drain_s=self.drain_s
-        )
+            replay=self.replay, kept_days=self.retention_days, edit_window_s=self.edit_window,
+            connections=self.max_connections, drain_s=self.drain_s,
+        )  # fmt: skip
         if self.rate_limit:
             return limits
         return structs.replace(
