@@ -172,7 +172,26 @@ async def test_a_silent_node_counts_no_more_before_it_is_swept(stage: Stage) -> 
     ann, phone = await member(stage.store, room, "ann")
     await record(stage.store, ONE, device(ann, phone), comes(room, ann), comes(room, guest("gus")))
     stage.let_pass(LIMITS.node_gone_s + 1)
-    assert await look(stage.store, room) == RoomAttendance({ann.user_id: Attendee("ann", ann.user_id, ())}, 0, 0)
+    now = await look(stage.store, room)
+    assert now.people is not None
+    assert list(now.people) == [ann.user_id]
+    assert (now.people[ann.user_id].state, now.online, now.away) == ("offline", 0, 0)
+
+
+async def test_who_was_at_a_silent_node_is_told_the_same_before_and_after_it_is_swept(stage: Stage) -> None:
+    store = stage.store
+    room = await open_room(store)
+    ann, phone = await member(store, room, "ann")
+    await record(store, ONE, device(ann, phone))
+    stage.let_pass(LIMITS.node_gone_s + 1)
+    before = await attendee(store, room, ann)
+    await record(store, TWO)  # sweeps
+    assert before is not None
+    assert before.last_seen is not None
+    swept = await attendee(store, room, ann)
+    assert swept is not None
+    assert swept.last_seen is not None
+    assert abs(before.last_seen - swept.last_seen) <= 1  # PostgreSQL subtracts seconds and adds them again
 
 
 @pytest.mark.parametrize("how", ["stops", "was taken for gone"])

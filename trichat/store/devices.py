@@ -112,8 +112,12 @@ _COUNTS: Final = f"""
         GROUP BY p.user_id
     ) one
 """  # noqa: S608 (our own constants)
+# Of a node that is gone and was not swept yet, what the sweep will say: that its people were seen when it was.
 _MEMBERS: Final = """
-    SELECT u.name, u.id, CASE WHEN NOT u.hidden THEN floor(extract(epoch FROM u.last_seen_at) * 1000)::bigint END
+    SELECT u.name, u.id, CASE WHEN NOT u.hidden THEN floor(extract(epoch FROM greatest(u.last_seen_at, (
+        SELECT max((SELECT n.seen_at FROM trichat.nodes n WHERE n.incarnation = d.incarnation))
+        FROM (SELECT incarnation FROM trichat.devices WHERE user_id = u.id OFFSET 0) d
+    ))) * 1000)::bigint END
     FROM (
         SELECT user_id FROM trichat.standings
         WHERE room_id = %(room_id)s AND role IS NOT NULL

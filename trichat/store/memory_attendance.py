@@ -65,10 +65,16 @@ class MemoryAttendance:
         users = self._state.users
         members = [] if room is None else [i for i, s in room.standings.items() if s.standing.role is not None]
         return [
-            MemberSeen(users[i].account.name, i, None if self._hides(i) else users[i].last_seen)
+            MemberSeen(users[i].account.name, i, None if self._hides(i) else self._last_seen(i))
             for i in members
             if i in users
         ]
+
+    def _last_seen(self, user_id: UserId) -> int | None:
+        """When a device of theirs went, or was at a node that was recorded for the last time."""
+        nodes = [node for node in self._state.nodes.values() if any(who == user_id for who, _ in node.devices)]
+        seen = [DAWN_MS + round(node.seen_at * 1000) for node in nodes]
+        return max([self._state.users[user_id].last_seen or 0, *seen]) or None
 
     def _devices(self) -> dict[UserId, list[Device]]:
         away: dict[tuple[UserId, str], bool] = {}
