@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import psycopg
@@ -13,7 +14,7 @@ from msgspec import structs
 from tests.store.conftest import LIMITS, Stage
 from tests.store.governed import ANN, BOB, CAT, GUS, actor, joined, made, refused
 from tests.store.postgres import wait_until
-from trichat.chat.ports import Store
+from trichat.chat.ports import Store, StoreUnavailable
 from trichat.core.acts import Remove, Rewrite
 from trichat.core.chance import Chance
 from trichat.core.changes import Edit, Enter, Invite, Kick
@@ -339,6 +340,43 @@ async def test_many_may_fill_the_index_at_a_time_and_each_message_is_in_it_once(
             == 6
         )
         assert len(await look.found("blue", limit=99)) == 72
+
+
+async def test_long_messages_are_indexed_few_at_a_time(url: str) -> None:
+    """A step takes as long as there are words in it, and one that takes too long would be begun again for ever."""
+    async with open_postgres_store(url, LIMITS, chance=Chance()) as store:
+        look = Searcher(store, index_first=False)
+        room = await made(store)
+        await look.say(room, *("word " * 790 for _ in range(100)))
+        assert await store.searching.index()
+        first = _count(url, "SELECT count(*) FROM trichat.search")
+        await index_all(store)
+        assert 0 < first < 50
+        assert _count(url, "SELECT count(*) FROM trichat.search") == 100
+
+
+async def test_a_step_of_the_index_that_fails_is_tried_again_in_smaller_ones(url: str) -> None:
+    async with open_postgres_store(url, LIMITS, chance=Chance()) as store:
+        look = Searcher(store, index_first=False)
+        room = await made(store)
+        await look.say(room, *(f"blue {n}" for n in range(12)))
+        _do(url, _FAIL)  # as if more than five at a time took too long
+        with trio.fail_after(20):
+            while _count(url, "SELECT count(*) FROM trichat.search") < 12:
+                with suppress(StoreUnavailable):
+                    await store.searching.index()
+
+
+_FAIL = """
+    CREATE FUNCTION trichat.fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF (SELECT count(*) FROM written) > 5 THEN
+            RAISE EXCEPTION 'too much' USING ERRCODE = 'query_canceled';
+        END IF;
+        RETURN NULL;
+    END $$;
+    CREATE TRIGGER fail AFTER INSERT ON trichat.search
+    REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION trichat.fail()
+"""
 
 
 async def test_an_edit_while_the_index_is_filled_is_not_lost(url: str) -> None:

@@ -72,7 +72,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     search_scan: int = 5_000  # of the newest entries of the index, which a search looks through before it asks it
     search_s: float = 1.2  # for one search; then limit_reached, with a word on how to narrow it down
     snippet_chars: int = 160  # of what is shown of a found text
-    index_portion: int = 1_000  # events that one step of the index takes; rooms that it looks at, too
+    index_portion: int = 1_000  # events that one step of the index takes, long ones count more; rooms it looks at, too
     index_share: float = 0.1  # of the time, which a node that has sends to commit gives to the index at most; else half
     index_rest_s: float = 1.0  # between looks at what is to be put in the index
     compact_events: int = 20_000  # that one compacted page looks at

@@ -21,6 +21,7 @@ class PostgresSearching:
         self._limits = limits
         self._patience_ms = round(limits.store_call_s * 1000)
         self._indexed = RoomId(0)  # the rooms up to this one were looked at, in this turn through all of them
+        self._portion = limits.index_portion
 
     async def search(
         self, viewer: Actor, rooms: Sequence[RoomName] | None, query: Query, *, before: str, limit: int
@@ -29,7 +30,11 @@ class PostgresSearching:
         return await self._queries.call(search.search, asked, self._limits)
 
     async def index(self) -> bool:
+        portion = self._portion
+        # what takes too long is never done, and holds all other rooms up: the next try is a smaller one
+        self._portion = max(1, portion // 2)
         self._indexed, done = await self._queries.call(
-            search_index.index, self._indexed, portion=self._limits.index_portion, patience_ms=self._patience_ms
+            search_index.index, self._indexed, portion=portion, patience_ms=self._patience_ms
         )
+        self._portion = min(2 * portion, self._limits.index_portion)
         return done

@@ -8,7 +8,7 @@ end alone.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from trichat.core.names import RoomId
 from trichat.store.connection import Connection
@@ -28,7 +28,7 @@ _LAST_SWEPT: Final = "SELECT id FROM trichat.rooms WHERE id > %s ORDER BY id OFF
 
 
 def index(connection: Connection, after: RoomId, *, portion: int, patience_ms: int) -> tuple[RoomId, bool]:
-    """Put up to `portion` events of the next rooms after `after` into the index.
+    """Put up to `portion` events of the next rooms after `after` into the index; long ones count more than once.
 
     Where to go on (0: from the first room again), and whether anything was done.
     """
@@ -48,6 +48,18 @@ def index(connection: Connection, after: RoomId, *, portion: int, patience_ms: i
 _BEGIN: Final = "INSERT INTO trichat.indexed (room_id, seq, language) VALUES (%s, 0, %s) ON CONFLICT DO NOTHING"
 _TAKE: Final = "SELECT seq, language FROM trichat.indexed WHERE room_id = %s FOR UPDATE SKIP LOCKED"
 _ROOM: Final = "SELECT last_seq, language, first_seq FROM trichat.rooms WHERE id = %s"
+#: Bytes for which a long event counts once more: each of its words is an entry of the index.
+_BYTES_MORE: Final = 128
+_PORTION: Final = f"""
+    SELECT max(seq), max(counted)::bigint FROM (
+        SELECT seq, sum(weight) OVER (ORDER BY seq) AS counted, sum(weight) OVER (ORDER BY seq) - weight AS before
+        FROM (
+            SELECT seq, 1 + octet_length(body::text) / {_BYTES_MORE} AS weight FROM trichat.events
+            WHERE room_id = %(room_id)s AND seq > %(after)s AND seq <= %(to)s ORDER BY seq
+        ) e
+    ) e
+    WHERE before < %(portion)s
+"""  # noqa: S608 (our own constants)
 _ADD: Final = """
     INSERT INTO trichat.search (room_id, seq, ts, vector)
     SELECT e.room_id, e.seq, e.ts, trichat.search_vector(%(language)s, e)
@@ -65,7 +77,8 @@ _KEEP: Final = "UPDATE trichat.indexed SET seq = %s, language = %s WHERE room_id
 
 
 def index_room(connection: Connection, room_id: RoomId, *, portion: int, patience_ms: int) -> int:
-    """Put the room's next `portion` events into the index: how many those were; 0 when somebody else is at it."""
+    """Put the room's next `portion` events into the index, or as many as that is when long ones count more than once:
+    how many were counted; 0 when somebody else is at it."""
     with connection.transaction():
         # What is lost in a crash is the whole step, and is done again.
         connection.execute(
@@ -81,8 +94,9 @@ def index_room(connection: Connection, room_id: RoomId, *, portion: int, patienc
         if place is None:
             return 0
         after = max(place[0] if place[1] == language else 0, first - 1)
-        to = min(head, after + portion)
-        span = {"room_id": room_id, "language": language, "after": after, "to": to}
+        span = {"room_id": room_id, "language": language, "after": after, "to": min(head, after + portion)}
+        to, counted = _portion(connection, span, portion)
+        span["to"] = to
         connection.execute(_ADD, span)
         # What was done to these messages after the head was read waits for this lock, or is seen by what follows it.
         if connection.execute(_LOCK_ROOM, (room_id,)).fetchone() is None:
@@ -91,7 +105,13 @@ def index_room(connection: Connection, room_id: RoomId, *, portion: int, patienc
         for (seq,) in connection.execute(_CHANGED_SINCE, {**span, "head": head}).fetchall():
             _renew(connection, room_id, seq)
         connection.execute(_KEEP, (max(to, after), language, room_id))
-        return int(max(to - after, 1))
+        return max(counted, 1)
+
+
+def _portion(connection: Connection, span: dict[str, Any], portion: int) -> tuple[int, int]:
+    """Up to which `seq` of the span it is a portion, and what its events count."""
+    ((to, counted),) = connection.execute(_PORTION, {**span, "portion": portion})
+    return (span["to"], 0) if to is None else (to, counted)  # none is there any more
 
 
 def text_changed(connection: Connection, room_id: RoomId, seq: int) -> None:
