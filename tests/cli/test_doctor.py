@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -134,6 +135,13 @@ async def test_a_database_that_is_not_there_exits_with_1(database_url: str) -> N
     ran = await run_process("--database-url", "postgresql://127.0.0.1:1/none")
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr.startswith("trichat: ")
+
+
+async def test_where_no_server_ever_was_none_is_made(tmp_path: Path) -> None:
+    ran = await run_process("--data-dir", str(tmp_path / "no-data"))
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr == f"trichat: there is no database in {tmp_path / 'no-data'}; say --data-dir or --database-url\n"
+    assert not await trio.Path(tmp_path / "no-data").exists()
 
 
 async def run_process(*words: str) -> subprocess.CompletedProcess[str]:

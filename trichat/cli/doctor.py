@@ -39,7 +39,7 @@ def add_parser(subparsers: Subparsers) -> None:
         allow_abbrev=False,
     )
     parser.add_argument("--room", metavar="ROOM", help="this room alone, of whatever kind")
-    parser.set_defaults(act=examine)
+    parser.set_defaults(act=examine, only_looks=True)
 
 
 #: 0 when nothing differs, 1 when something does or it could not be looked at, 2 when the settings are wrong.

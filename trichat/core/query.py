@@ -25,7 +25,7 @@ _DAY_MS: Final = 86_400_000
 _FILTERS: Final = ("from", "in", "before", "after", "has")
 #: A filter's value, a phrase, or what stands between blanks; with a - before it, it must not be there.
 _TERM: Final = re.compile(
-    r'(?P<minus>-?)(?:(?P<filter>[a-z]+):"?(?P<value>[^\s"]*)"?|"(?P<phrase>[^"]*)"?|(?P<word>\S+))'
+    r'(?P<minus>-?)(?:(?P<filter>[A-Za-z]+):"?(?P<value>[^\s"]*)"?|"(?P<phrase>[^"]*)"?|(?P<word>\S+))'
 )
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _KEY: Final = re.compile(r"([0-9]{1,15})\.([0-9]{1,18})\.([0-9]{1,18})")
@@ -105,10 +105,11 @@ class _Gathered:
         self._wildcards = False  # that stand for any word at all
 
     def take(self, term: re.Match[str]) -> None:
-        if term["filter"] in _FILTERS:
+        name = (term["filter"] or "").lower()  # the keyboards of telephones begin a line with a capital letter
+        if name in _FILTERS:
             if term["minus"]:
                 raise _refused(f"a - goes before words and phrases alone; leave {term[0]} out")
-            return self._filter(term["filter"], term["value"])
+            return self._filter(name, term["value"])
         said = term["phrase"]
         if said is None:
             return self._word(term["word"] or term[0][len(term["minus"]) :], minus=bool(term["minus"]))
@@ -127,6 +128,8 @@ class _Gathered:
             raise _refused(f"a * alone stands for everything; put {_PREFIX_LETTERS} letters before it, as in hel*")
         if self._excluded:
             raise _refused(f"there are only words that must not be there; {_EXAMPLE} as well")
+        if (self._room, self._before, self._after) != (None, None, None):
+            raise _refused(f"in:, before: and after: say where to search; {_EXAMPLE} as well")
         raise _refused(f"there is nothing to search for; {_EXAMPLE}")
 
     def _filter(self, name: str, value: str) -> None:

@@ -7,7 +7,7 @@ each, without Trio.
 
 from trichat.embedded.errors import EmbeddedUnusable
 from trichat.embedded.home import Account, Home, open_home
-from trichat.embedded.postgres import PostgresServer
+from trichat.embedded.postgres import PostgresServer, holds_database
 from trichat.embedded.programs import find_postgres, find_valkey
 from trichat.embedded.server import Server, finish
 from trichat.embedded.services import EmbeddedServices, open_embedded
@@ -24,6 +24,7 @@ __all__ = [
     "find_postgres",
     "find_valkey",
     "finish",
+    "holds_database",
     "open_embedded",
     "open_home",
 ]

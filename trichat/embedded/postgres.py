@@ -39,6 +39,15 @@ _SETTINGS: Final[dict[str, str]] = {
 }
 
 
+def _cluster_in(data_dir: Path) -> Path:
+    return data_dir / "postgres"
+
+
+def holds_database(data_dir: Path) -> bool:
+    """Whether a PostgreSQL was made in this folder already."""
+    return _cluster_in(data_dir).exists()
+
+
 class PostgresServer(Server):
     """One PostgreSQL in a data directory, on a Unix socket; for tests also on a port of 127.0.0.1.
 
@@ -80,7 +89,7 @@ class PostgresServer(Server):
     @property
     def cluster(self) -> Path:
         """PostgreSQL's own data directory."""
-        return self.home.path / "postgres"
+        return _cluster_in(self.home.path)
 
     def _prepare(self) -> Waiting[None]:
         self.home.make_socket_folder()

@@ -66,16 +66,17 @@ class Desk(Struct, frozen=True):
 
 
 @asynccontextmanager
-async def open_desk(settings: Settings, console: Console) -> AsyncIterator[Desk]:
+async def open_desk(settings: Settings, console: Console, *, only_looks: bool = False) -> AsyncIterator[Desk]:
     """The desk over the settings' database, or over the embedded one: a running server's, else started meanwhile.
 
-    Raises what `open_embedded` and `open_postgres_store` raise.
+    Raises what `open_embedded` and `open_postgres_store` raise, and Failed where there is no embedded one and who
+    `only_looks` would make an empty one.
     """
     from trichat.store import open_postgres_store  # noqa: PLC0415  help and wrong settings answer without it
 
     limits, chance = Limits(), Chance()
     async with (
-        _database(settings) as url,
+        _database(settings, only_looks) as url,
         open_postgres_store(
             url, limits, chance=chance, lanes=1, pooler=settings.pooler, unsafe=settings.unsafe,
             application_name="trichat admin",
@@ -85,12 +86,14 @@ async def open_desk(settings: Settings, console: Console) -> AsyncIterator[Desk]
 
 
 @asynccontextmanager
-async def _database(settings: Settings) -> AsyncIterator[str]:
+async def _database(settings: Settings, only_looks: bool) -> AsyncIterator[str]:
     if settings.database_url is not None:
         yield settings.database_url
         return
-    from trichat.embedded import open_embedded  # noqa: PLC0415  needed here alone
+    from trichat.embedded import holds_database, open_embedded  # noqa: PLC0415  needed here alone
 
+    if only_looks and not holds_database(settings.data_dir):
+        raise Failed(f"there is no database in {settings.data_dir}; say --data-dir or --database-url")
     async with open_embedded(settings.data_dir, want_redis=False) as embedded:
         assert embedded.database_url is not None
         yield embedded.database_url
