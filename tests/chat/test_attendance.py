@@ -243,6 +243,9 @@ async def test_who_hides_is_as_if_they_were_not_there(autojump_clock: MockClock)
         await trio.sleep(SOON_S)
         assert picture.counts == (1, 0)
         assert picture.people[id_of(ann)] == {"user": "ann", "user_id": id_of(ann), "state": "offline"}
+        for one in (ann, bob):  # on either node
+            members = (await one.ask("members", room="lobby"))["members"]
+            assert [member["user_id"] for member in members] == [id_of(bob)]
         told = len(picture.diffs)
         await be(ann, "away")
         await ann.drop()

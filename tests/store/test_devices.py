@@ -219,11 +219,13 @@ async def test_who_hides_is_offline_and_was_never_seen(store: Store) -> None:
     for person in (ann, cat):
         await store.attendance.set_hidden(person.user_id, True)
     assert await look(store, room) == RoomAttendance({ann.user_id: Attendee("ann", ann.user_id, ())}, 0, 0)
+    assert await store.list_members(room.id, after="", limit=10) == []
     assert await store.attendance.hidden_among([ann.user_id, UserId("u_bob")]) == {ann.user_id}
     await record(store, ONE, device(ann, phone, None), goes(room, ann))
     assert await attendee(store, room, ann) == Attendee("ann", ann.user_id, ())
     await store.attendance.set_hidden(cat.user_id, False)
     assert await attendee(store, room, cat) == Attendee("cat", cat.user_id, (Device("phone", "online"),))
+    assert await store.list_members(room.id, after="", limit=10) == [cat]
     assert await store.attendance.hidden_among([cat.user_id]) == set()
 
 

@@ -189,7 +189,8 @@ class Store(Protocol):
         ...
 
     async def list_members(self, room_id: RoomId, *, after: str, limit: int) -> list[Person]:
-        """Up to `limit` people connected to the room at any live node, by name, after `after`; each person once."""
+        """Up to `limit` people connected to the room at any live node, by name, after `after`; each person once, and
+        nobody who hides their presence."""
         ...
 
     async def claim_name(self, user_id: UserId, name: str) -> bool:

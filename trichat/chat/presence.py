@@ -105,8 +105,12 @@ class Presence:
         return None if user is None or not devices or self.hides(user_id) else Attendee(user, user_id, devices)
 
     def people_of(self, room_id: RoomId, *, after: str, limit: int) -> list[Person]:
-        """Up to `limit` people connected to the room at this node, by name, after `after`."""
-        people = [Person(user, who) for (room, who), user in self._here.items() if room == room_id and user > after]
+        """Up to `limit` people connected to the room at this node, but for who hides it, by name, after `after`."""
+        people = [
+            Person(user, who)
+            for (room, who), user in self._here.items()
+            if room == room_id and user > after and not self.hides(who)
+        ]
         return sorted(people, key=lambda person: (person.user, person.user_id))[:limit]
 
     def declare(self, *, degraded: bool) -> None:

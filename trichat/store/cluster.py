@@ -44,11 +44,12 @@ def note_change(connection: Connection) -> None:
     connection.execute("UPDATE trichat.meta SET changes = changes + 1")
 
 
-# one line for each person, though they may be at several nodes, under several names for a moment
+# one line for each person, though they may be at several nodes, under several names for a moment; none for who hides
 _MEMBERS: Final = """
     SELECT min(p.name) AS name, p.user_id
     FROM trichat.presence p JOIN trichat.nodes n USING (incarnation)
     WHERE p.room_id = %(room_id)s AND n.seen_at > now() - make_interval(secs => %(gone_s)s)
+        AND (SELECT u.hidden FROM trichat.users u WHERE u.id = p.user_id) IS NOT TRUE
     GROUP BY p.user_id
     HAVING min(p.name) > %(after)s
     ORDER BY name, p.user_id
@@ -57,7 +58,7 @@ _MEMBERS: Final = """
 
 
 def list_members(connection: Connection, room_id: RoomId, *, after: str, limit: int, gone_s: float) -> list[Person]:
-    """People connected to the room at any live node, by name after `after`."""
+    """People connected to the room at any live node, but for those who hide it, by name after `after`."""
     rows = connection.execute(_MEMBERS, {"room_id": room_id, "after": after, "limit": limit, "gone_s": gone_s})
     return [Person(name, user_id) for name, user_id in rows]
 

@@ -26,7 +26,7 @@ from trichat.store import memory_append, memory_attendance, memory_history, memo
 from trichat.store.memory_accounts import MemoryAccounts
 from trichat.store.memory_acts import MemoryActs
 from trichat.store.memory_administration import MemoryAdministration
-from trichat.store.memory_attendance import MemoryAttendance, live_nodes, people_of
+from trichat.store.memory_attendance import MemoryAttendance, hides, live_nodes, people_of
 from trichat.store.memory_governance import MemoryGovernance
 from trichat.store.memory_markers import MemoryMarkers
 from trichat.store.memory_search import MemorySearching
@@ -177,7 +177,11 @@ class MemoryStore(MemoryState):
 
     async def list_members(self, room_id: RoomId, *, after: str, limit: int) -> list[Person]:
         await self.begin()
-        people = sorted((name, user_id) for user_id, name in people_of(self, room_id).items() if name > after)
+        people = sorted(
+            (name, user_id)
+            for user_id, name in people_of(self, room_id).items()
+            if name > after and not hides(self, user_id)
+        )
         self.end()
         return [Person(name, user_id) for name, user_id in people[:limit]]
 

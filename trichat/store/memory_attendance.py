@@ -31,7 +31,7 @@ class MemoryAttendance:
     async def attendance(self, room_id: RoomId, *, most: int) -> RoomAttendance:
         await self._state.begin()
         people = people_of(self._state, room_id)
-        here = {i: Listening(name, self._away(room_id, i)) for i, name in people.items() if not self._hides(i)}
+        here = {i: Listening(name, self._away(room_id, i)) for i, name in people.items() if not hides(self._state, i)}
         members = self._members(room_id)
         found = attendance_of(here, members if len(members) <= most else [], self._devices())
         if len(here) > most:
@@ -48,7 +48,7 @@ class MemoryAttendance:
 
     async def hidden_among(self, user_ids: Sequence[UserId]) -> set[UserId]:
         await self._state.begin()
-        hidden = {user_id for user_id in user_ids if self._hides(user_id)}
+        hidden = {user_id for user_id in user_ids if hides(self._state, user_id)}
         self._state.end()
         return hidden
 
@@ -56,16 +56,12 @@ class MemoryAttendance:
         nodes = [node for node in live_nodes(self._state).values() if user_id in node.here.get(room_id, {})]
         return all(node.devices.get((user_id, GUEST_DEVICE), False) for node in nodes)
 
-    def _hides(self, user_id: UserId) -> bool:
-        user = self._state.users.get(user_id)
-        return user is not None and user.account.hidden
-
     def _members(self, room_id: RoomId) -> list[MemberSeen]:
         room = self._state.rooms.get(room_id)
         users = self._state.users
         members = [] if room is None else [i for i, s in room.standings.items() if s.standing.role is not None]
         return [
-            MemberSeen(users[i].account.name, i, None if self._hides(i) else self._last_seen(i))
+            MemberSeen(users[i].account.name, i, None if hides(self._state, i) else self._last_seen(i))
             for i in members
             if i in users
         ]
@@ -83,7 +79,7 @@ class MemoryAttendance:
                 away[key] = is_away and away.get(key, True)
         devices: dict[UserId, list[Device]] = {}
         for (user_id, device), is_away in away.items():
-            if not self._hides(user_id):
+            if not hides(self._state, user_id):
                 named = Device(self._name_of(device), "away" if is_away else "online")
                 devices.setdefault(user_id, []).append(named)
         return devices
@@ -93,6 +89,12 @@ class MemoryAttendance:
         if login is not None:
             return login.session.device or UNKNOWN_DEVICE
         return device if device == BOT_DEVICE else UNKNOWN_DEVICE
+
+
+def hides(state: MemoryState, user_id: UserId) -> bool:
+    """Whether this is an account that hides its presence."""
+    user = state.users.get(user_id)
+    return user is not None and user.account.hidden
 
 
 def live_nodes(state: MemoryState) -> dict[Incarnation, StoredNode]:
