@@ -246,10 +246,10 @@ def test_after_a_gap_the_copy_says_what_to_ask_for_until_it_is_right() -> None:
     copy.take(GapEvent("lobby", 3, 4, 0))
     copy.take(room_event(room.row(5)))
     assert copy.missing == Missing(2, 4)
-    copy.take_compact(CompactPage(2, *room.compact(2, 1, ME)))
+    copy.take_compact(compact(room, 2, limit=1))
     assert copy.missing == Missing(3, 4)
     assert copy.history() != room.history(ME)
-    copy.take_compact(CompactPage(3, *room.compact(3, 1, ME)))
+    copy.take_compact(compact(room, 3, limit=1))
     assert copy.missing is None
     assert copy.history() == room.history(ME)
 
@@ -292,12 +292,84 @@ def test_of_another_room_nothing_is_taken() -> None:
     assert copy.position == 0
 
 
-def test_what_is_kept_is_bounded_and_what_it_costs_is_asked_for_again() -> None:
+def test_while_edits_are_replayed_the_text_is_the_last_one() -> None:
+    room = a_room("one")
+    for text in ("two", "three"):
+        change(room, "edited", BOB, 1, text)
+    copy = RoomCopy("lobby", ME, since=0)
+    for seq in (1, 2, 3):
+        copy.take(room_event(room.row(seq)))
+        assert copy.history()[0]["text"] == "three"
+    assert copy.history() == room.history(ME)
+
+
+def test_what_a_page_told_is_not_taken_back_by_an_older_event() -> None:
+    room = a_room("one")
+    change(room, "edited", BOB, 1, "won")
+    copy = RoomCopy("lobby", ME, since=0)
+    copy.take_page(room.history(ME))
+    copy.take(room_event(room.live(1)))
+    assert copy.history() == room.history(ME)
+
+
+def gapped() -> tuple[Room, RoomCopy]:
+    """A copy that has not heard of a reaction to message 1."""
     room = a_room("one", "two")
     copy = heard(room)
     change(room, "reacted", BOB, 1, "🎉")
     copy.take(GapEvent("lobby", 3, 3, 0))
-    for _ in range(5_001):
-        copy.take(room_event(room.live(room.write("reacted", ANN, {"target": 1, "emoji": "👍"}))))
-        copy.take(room_event(room.live(room.write("unreacted", ANN, {"target": 1, "emoji": "👍"}))))
-    assert copy.missing == Missing(2, 3)
+    return room, copy
+
+
+def compact(room: Room, since: int, limit: int = PAGE) -> CompactPage:
+    return CompactPage(since, *room.compact(since, limit, ME))
+
+
+def test_a_change_that_comes_while_the_copy_is_completed_counts_with_what_was_missing() -> None:
+    room, copy = gapped()
+    answer = compact(room, 2)
+    change(room, "reacted", ANN, 1, "👍")
+    copy.take(room_event(room.live(4)))
+    copy.take_compact(answer)
+    assert copy.missing is None
+    assert copy.history() == room.history(ME)
+
+
+def test_an_old_page_takes_nothing_back_while_the_copy_is_completed() -> None:
+    room = a_room("one", "two")
+    copy, old = heard(room), room.history(ME)
+    for seq in (1, 2):
+        change(room, "reacted", BOB, seq, "🎉")
+    copy.take(GapEvent("lobby", 3, 4, 0))
+    copy.take_compact(compact(room, 2, limit=1))
+    copy.take_page(old)
+    assert copy.missing == Missing(3, 4)
+    copy.take_compact(compact(room, 3))
+    assert copy.history() == room.history(ME)
+
+
+def test_an_answer_from_before_another_gap_completes_nothing() -> None:
+    room, copy = gapped()
+    answer = compact(room, 2)
+    change(room, "reacted", BOB, 2, "🎉")
+    copy.take(GapEvent("lobby", 4, 4, 0))
+    copy.take_compact(answer)
+    assert copy.missing == Missing(3, 4)
+    copy.take_compact(compact(room, 3))
+    assert copy.missing is None
+    assert copy.history() == room.history(ME)
+
+
+def test_what_is_kept_is_bounded_and_what_that_costs_is_asked_for_again() -> None:
+    room, copy = gapped()
+    change(room, "reacted", BOB, 2, "🎉")
+    copy.take(GapEvent("lobby", 4, 4, 0))
+    copy.take_compact(compact(room, 2, limit=1))
+    assert copy.missing == Missing(3, 4)
+    last = compact(room, 3)
+    for number in range(10_001):
+        kind = "unreacted" if number % 2 else "reacted"
+        copy.take(room_event(room.live(room.write(kind, ANN, {"target": 1, "emoji": "👍"}))))
+    assert copy.missing == Missing(2, 4)
+    copy.take_compact(last)
+    assert copy.missing == Missing(2, 4)
