@@ -152,7 +152,7 @@ async def test_what_is_kept_no_more_is_not_unread(stage: Stage) -> None:
 async def test_markers_are_for_members_alone(store: Store, room: RoomRecord) -> None:
     hidden = await made(store, "~x", kind="private")
     for person in (CAT, GUS, ROOT):
-        with refused("forbidden"):
+        with refused("forbidden", "room", "join it first"):
             await store.markers.read(room.id, actor(person), 1)
         with refused("forbidden"):
             await store.markers.seen(room.id, actor(person), most=100)

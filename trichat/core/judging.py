@@ -47,6 +47,8 @@ class Case(Struct, frozen=True):
 
 
 def needs_role(least: Role) -> Refusal:
+    if least == Role.MEMBER:
+        return Refusal("forbidden", "that is for members of this room; join it first", field="room")
     return Refusal("forbidden", f"that takes the role {ROLE_NAMES[least]} in this room", field="room")
 
 
