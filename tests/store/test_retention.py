@@ -272,6 +272,17 @@ async def test_what_a_crash_left_behind_goes_later(url: str, postgres: Store) ->
     assert ask(url, "SELECT count(*) FROM trichat.reactions WHERE seq < 11") == [(0,)]
 
 
+async def test_a_reply_that_comes_when_its_thread_has_just_gone_leaves_no_thread_behind(url: str, postgres: Store) -> None:
+    room = await open_room(postgres, "a")
+    fill(url, room, 20, young=10)
+    talk = Talk(postgres, room)
+    await postgres.tidy()
+    reply = await talk.say("late", thread=3)
+    assert ask(url, "SELECT root, last_seq FROM trichat.threads") == [(3, reply)]
+    await postgres.tidy()
+    assert ask(url, "SELECT count(*) FROM trichat.threads") == [(0,)]
+
+
 async def test_nodes_forget_what_they_keep_in_memory_when_something_went(strict: Stage) -> None:
     talk = await talk_in(strict.store)
     await talk.say("old")

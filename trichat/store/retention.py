@@ -21,8 +21,9 @@ EVENTS: Final = 1_000
 #: Rows that hung on them, of each kind, that it removes: nobody sees them any more.
 _REMAINS: Final = 5_000
 
-# What hangs on messages, and may be more than a portion of messages can carry along: it goes after them.
-_HANGING: Final = {"reactions": "seq", "revisions": "seq", "follows": "root"}
+# What hangs on messages, and may be more than a portion of messages can carry along, or come after they went (a reply
+# whose thread was looked at before): it goes after them.
+_HANGING: Final = {"reactions": "seq", "revisions": "seq", "threads": "root", "follows": "root"}
 # subqueries of one row: an EXISTS may be planned as a scan of the whole table
 _REMAINING: Final = " OR ".join(
     f"(SELECT true FROM trichat.{table} x WHERE x.room_id = p.id AND x.{column} < p.first_seq LIMIT 1)"  # noqa: S608
@@ -80,7 +81,7 @@ _MOVE: Final = """
 """
 _REMOVE: Final = [
     f"DELETE FROM trichat.{table} WHERE room_id = %(room_id)s AND {column} >= %(first)s AND {column} < %(end)s"  # noqa: S608
-    for table, column in {"mentions": "seq", "pins": "seq", "threads": "root", "events": "seq"}.items()
+    for table, column in {"mentions": "seq", "pins": "seq", "events": "seq"}.items()
 ]
 _SWEEP: Final = [
     f"""
