@@ -272,7 +272,7 @@ async def test_what_a_crash_left_behind_goes_later(url: str, postgres: Store) ->
     assert ask(url, "SELECT count(*) FROM trichat.reactions WHERE seq < 11") == [(0,)]
 
 
-async def test_a_reply_that_comes_when_its_thread_has_just_gone_leaves_no_thread_behind(url: str, postgres: Store) -> None:
+async def test_a_reply_to_a_thread_that_has_just_gone_leaves_none_behind(url: str, postgres: Store) -> None:
     room = await open_room(postgres, "a")
     fill(url, room, 20, young=10)
     talk = Talk(postgres, room)
