@@ -28,6 +28,7 @@ class Ear:
     def __init__(self, capacity: int = 1_000_000, user_id: UserId | None = None) -> None:
         self.capacity = capacity
         self.user_id = user_id
+        self.let_in = 0  # as of which `seq`
         self.removals: list[Room] = []
         self.heard: list[Frame] = []
         self.closed: CloseReason | None = None
@@ -60,6 +61,9 @@ class Ear:
 
     def close(self, reason: CloseReason) -> None:
         self.closed = reason
+
+    def as_of(self, room: Room) -> int:
+        return self.let_in
 
     def removed(self, room: Room) -> None:
         self.removals.append(room)

@@ -78,6 +78,19 @@ async def test_a_removal_in_a_batch_that_is_cut_counts_once(nursery: trio.Nurser
     assert ears[BOB].removals == [room]
 
 
+async def test_a_removal_that_a_node_hears_of_late_does_not_remove_who_has_come_in_again(
+    nursery: trio.Nursery, ears: dict[UserId, Ear]
+) -> None:
+    room = make_room()
+    nursery.start_soon(room.run_broadcaster)
+    ears[BOB].let_in = 3
+    assert room.attach(ears[BOB], 0)
+    room.take(batch(event(1), removal(2, BOB), event(3), removal(4, BOB), event(5)))
+    await trio.testing.wait_all_tasks_blocked()
+    assert heard(ears[BOB]) == [1, 2, 3, 4]
+    assert ears[BOB].removals == [room]
+
+
 async def test_who_was_let_in_before_a_removal_is_known_afterwards(nursery: trio.Nursery) -> None:
     room = make_room()
     nursery.start_soon(room.run_broadcaster)

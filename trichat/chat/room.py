@@ -69,6 +69,10 @@ class Listener(Protocol):
     @property
     def user_id(self) -> UserId | None: ...
 
+    def as_of(self, room: Room) -> int:
+        """The `seq` as of which it was let in: a removal before that, which this node hears of late, is past."""
+        ...
+
     def removed(self, room: Room) -> None:
         """Detached from `room`, whose log says so: it has had that event, and gets nothing after it."""
         ...
@@ -258,7 +262,8 @@ class Room:
 
     def _remove(self, control: Control) -> None:
         for listener in list(self._attached):
-            if listener.user_id is not None and control.removes(listener.user_id):
+            user_id = listener.user_id
+            if user_id is not None and control.removes(user_id) and control.seq > listener.as_of(self):
                 self.detach(listener)
                 listener.removed(self)
 

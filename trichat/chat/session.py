@@ -226,6 +226,11 @@ class Session:
         del self.memberships[membership.room.name]
         self.hub.presence.go(membership.room, self.user_id)
 
+    def as_of(self, room: Room) -> int:
+        """The `seq` as of which they were let in (see room.Listener)."""
+        membership = self.memberships.get(room.name)
+        return 0 if membership is None or membership.room is not room else membership.as_of
+
     def removed(self, room: Room) -> None:
         """The room's log says that this client listens no more (see room.Listener): say so, after that event."""
         membership = self.memberships.get(room.name)
