@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from tests.client.fake_server import FakeServer, Peer, happening
+from tests.client.fake_server import FakeServer, Peer, event, happening
 from tests.client.terminal import LIVENESS_S, Open, Terminal, acknowledge
 
 
@@ -148,6 +148,45 @@ async def test_what_becomes_of_people_and_of_the_room_is_one_line_each(nursery: 
         "— bob was banned by ann: enough",
         "— cid was made moderator by ann",
         "— ann changed the room: topic: peace; one message in 5 s; guests may not come in",
+    ]
+    eve.type("hi\n")
+    eve.end()
+    assert await eve.chat() == 0
+    assert eve.shown == [*lines, "ben: hi"]
+
+
+async def test_what_happens_to_messages_quotes_them(nursery: trio.Nursery, terminal: Open) -> None:
+    long = "a message of more than forty characters is cut"
+
+    async def script(peer: Peer) -> None:
+        await peer.greet("eve")
+        await show_room(peer)
+        await peer.say(**event(1, "teh train"))
+        await peer.say(**happening(2, "edited", target=1, superseded=True))
+        await peer.say(**happening(3, "edited", target=1, text="the train"))
+        await peer.say(**happening(4, "reacted", target=1, emoji="🎉"))
+        await peer.say(**happening(5, "unreacted", target=1, emoji="🎉"))
+        await peer.say(**event(6, long), thread=1, reply_to=1)
+        await peer.say(**event(7, "no"), reply_to=6)
+        await peer.say(**happening(8, "pinned", target=7))
+        await peer.say(**happening(9, "deleted", target=6, reason="too long"))
+        await peer.say(**event(10, "why"), reply_to=6)
+        await peer.say(**happening(11, "unpinned", target=-5))
+        await acknowledge(peer, 12, "hi")
+        await peer.stay()
+
+    eve = terminal(await FakeServer(nursery, script).listen(), "lobby", "--name", "eve")
+    lines = [
+        "ben: teh train",
+        "— ann edited “teh train”: the train",
+        "— ann reacted 🎉 to “the train”",
+        "— ann took 🎉 back from “the train”",
+        f"ben: (in the thread of “the train”) {long}",
+        "ben: (to “a message of more than forty characters …”) no",
+        "— ann pinned “no”",
+        "— ann deleted “a message of more than forty characters …”: too long",
+        "ben: (to a deleted message) why",
+        "— ann unpinned an earlier message",
     ]
     eve.type("hi\n")
     eve.end()

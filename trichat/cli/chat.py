@@ -17,7 +17,7 @@ import trio
 from trichat.cli.lines import Lines
 from trichat.cli.login import Login, add_arguments, ask_on_terminal, read_login
 from trichat.cli.screen import Screen, wants_color
-from trichat.cli.wording import in_words, out_of
+from trichat.cli.wording import Said, in_words, message_text, out_of
 from trichat.client import (
     Client,
     ClientError,
@@ -147,6 +147,7 @@ class Conversation:
         self._room = room
         self._screen = screen
         self._shown = 0  # the last seq on the screen
+        self._said = Said()
         self._moved = trio.Event()
         self._refused = False
         self._our_change: str | None = None  # the last one of our own membership
@@ -239,13 +240,18 @@ class Conversation:
         if event.kind == "message":
             self._show(event.data)
             return
-        self._screen.happening(event.ts, in_words(event))
+        if not event.data.get("superseded"):  # by an edit that comes later
+            self._screen.happening(event.ts, in_words(event, self._said))
+        if event.kind == "deleted" or (event.kind == "edited" and event.text):
+            self._said.note(event.data["target"], event.text or None)
         if event.member is not None and event.member.user_id == self._client.user_id:
             self._our_change = event.member.change
         self._show_up_to(event.seq)
 
     def _show(self, frame: Mapping[str, Any]) -> None:
-        self._screen.message(frame, own=frame.get("from_id") == self._client.user_id)
+        text = message_text(frame, self._said)
+        self._said.note(frame["seq"], None if frame.get("deleted") else str(frame.get("text", "")))
+        self._screen.message(frame, text, own=frame.get("from_id") == self._client.user_id)
         self._show_up_to(frame["seq"])
 
     def _show_up_to(self, seq: int) -> None:

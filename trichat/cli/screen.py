@@ -35,11 +35,10 @@ class Screen:
         self.broken = False
         self.on_broken: Callable[[], None] = lambda: None  # nobody reads our output any more
 
-    def message(self, frame: Mapping[str, Any], *, own: bool) -> None:
-        """A message, of the log or of a page, as one line."""
+    def message(self, frame: Mapping[str, Any], text: str, *, own: bool) -> None:
+        """A message, of the log or of a page, as one line; `text` is what it says, in words."""
         user = self._painted(str(frame.get("from", "?")), _OWN if own else _OTHERS)
-        text = "(deleted)" if frame.get("deleted") else visible(str(frame.get("text", "")))
-        self._print(self._out, f"{_clock(str(frame.get('ts', '')))} {user}: {text}")
+        self._print(self._out, f"{_clock(str(frame.get('ts', '')))} {user}: {visible(text)}")
 
     def happening(self, ts: str, text: str) -> None:
         """Another event of the log, in words."""

@@ -8,18 +8,69 @@ from typing import Any, Final
 from trichat.client import MemberChange, RoomEvent
 
 _BY_SOMEBODY: Final = frozenset({"invited", "kicked", "banned", "unbanned", "muted", "unmuted"})
+_REMEMBERED: Final = 1_000  # messages
+_QUOTED: Final = 40  # characters
 _HISTORY: Final = {"all": "history is open to all", "joined": "members see what came after they joined"}
 
 
-def in_words(event: RoomEvent) -> str:
+class Said:
+    """What the last messages on the screen say, so that it can be told what happens to them."""
+
+    def __init__(self) -> None:
+        self._texts: dict[int, str | None] = {}
+
+    def note(self, seq: int, text: str | None) -> None:
+        """The message says this now; None: it was deleted."""
+        self._texts.pop(seq, None)
+        self._texts[seq] = text
+        if len(self._texts) > _REMEMBERED:
+            del self._texts[next(iter(self._texts))]
+
+    def quote(self, seq: object) -> str:
+        """The beginning of what the message says."""
+        if not isinstance(seq, int) or seq not in self._texts:
+            return "an earlier message"
+        if (text := self._texts[seq]) is None:
+            return "a deleted message"
+        return f"“{text}”" if len(text) <= _QUOTED else f"“{text[:_QUOTED]}…”"
+
+
+def message_text(frame: Mapping[str, Any], said: Said) -> str:
+    """What a message says, and to which one."""
+    if frame.get("deleted"):
+        return "(deleted)"
+    text = str(frame.get("text", ""))
+    if "thread" in frame:
+        return f"(in the thread of {said.quote(frame['thread'])}) {text}"
+    return f"(to {said.quote(frame['reply_to'])}) {text}" if "reply_to" in frame else text
+
+
+def in_words(event: RoomEvent, said: Said) -> str:
     """`bob was banned by ann: enough`. As it came: the screen escapes what could steer a terminal."""
     if event.member is not None:
         return _member(event.user, event.member)
     if event.kind == "room":
-        said = "; ".join(_change(name, value) for name, value in event.changes.items())
-        return f"{event.user} changed the room: {said}" if said else f"{event.user} changed the room"
-    details = [str(event.data[name]) for name in ("target", "emoji", "text") if name in event.data]
-    return " ".join([event.user, event.kind, *details])
+        changes = "; ".join(_change(name, value) for name, value in event.changes.items())
+        return f"{event.user} changed the room: {changes}" if changes else f"{event.user} changed the room"
+    return _act(event, said.quote(event.data.get("target")))
+
+
+def _act(event: RoomEvent, about: str) -> str:
+    match event.kind:
+        case "edited":
+            return f"{event.user} edited {about}: {event.text}"
+        case "deleted":
+            reason = event.data.get("reason")
+            return f"{event.user} deleted {about}" + (f": {reason}" if reason else "")
+        case "reacted":
+            return f"{event.user} reacted {event.data.get('emoji')} to {about}"
+        case "unreacted":
+            return f"{event.user} took {event.data.get('emoji')} back from {about}"
+        case "pinned" | "unpinned":
+            return f"{event.user} {event.kind} {about}"
+        case kind:  # of a server that knows more than we do
+            details = [str(event.data[name]) for name in ("target", "emoji", "text") if name in event.data]
+            return " ".join([event.user, kind, *details])
 
 
 def out_of(room: str, change: str | None) -> str:
