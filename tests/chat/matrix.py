@@ -9,7 +9,7 @@ import trio
 
 from tests.chat.guests import Guest
 from tests.chat.matrix_law import LABELS, alters, event_of, outcome, shows
-from tests.chat.matrix_picture import Picture, look
+from tests.chat.matrix_picture import Picture, left_so, look
 from tests.chat.matrix_questions import NEVER, Heard, ask, shown
 from tests.chat.matrix_stage import Cast, Somebody, Stage, make_cast, set_stage, somebody
 from tests.chat.matrix_talk import WHISPERS, mentions
@@ -168,7 +168,7 @@ class Play:
         event = event_of(label, self.who, self.rules)
         if after.head != before.head + (event is not None):
             return [f"the head went from {before.head} to {after.head}"]
-        if alters(label, self.who, self.rules) not in (None, before != after):
+        if alters(label, self.who, self.rules) not in (None, before != after) or not left_so(label, stage, after):
             return [f"{before} became {after}"]
         if event is None:
             return []

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import msgspec
 from msgspec import Struct
 
-from tests.chat.matrix_stage import Somebody, Stage
+from tests.chat.matrix_stage import IN_OTHER_WORDS, Somebody, Stage
 from trichat.chat.ports import Store
 from trichat.core.conversation import Marker, Thread, Told
 from trichat.core.errors import Refusal
@@ -34,6 +35,43 @@ class Picture(Struct, frozen=True):
     codes: int
     messages: tuple[Event, ...]  # in their present state, those of threads too: texts, reactions, pins, tombstones
     kept: tuple[Kept, ...]  # for the host and the subject
+
+
+def left_so(label: str, stage: Stage, now: Picture) -> bool:
+    """Whether what the command of this label was to change is so; true where that is not looked at here."""
+    own, message = _members(now, stage.own or stage.seq), _members(now, stage.seq)
+    kept = now.kept[-1]
+    threads = {one.root.seq: one for one in kept.threads or []}
+    match label:
+        case "edit-own":
+            return bool(own["text"] == IN_OTHER_WORDS)
+        case "delete-own" | "delete-other":
+            return (own if label == "delete-own" else message) == {"deleted": True}
+        case "react":
+            return {"emoji": "🎉", "count": 1} in message["reactions"]
+        case "unreact":
+            return "reactions" not in own
+        case "pin" | "unpin":
+            return [seq for seq in (stage.seq, stage.pinned) if "pinned" in _members(now, seq)] == (
+                [stage.seq, stage.pinned] if label == "pin" else []
+            )
+        case "follow" | "unfollow":
+            return threads[stage.seq if label == "follow" else stage.own].following is (label == "follow")
+        case "read":
+            return kept.read is not None and kept.read.seq == stage.seq
+        case "read-thread":
+            return threads[stage.seq].following and threads[stage.seq].read == Marker(stage.reply, 0)
+        case "notify":
+            return kept.told == Told("none", 0)
+        case _:
+            return True
+
+
+def _members(now: Picture, seq: int) -> dict[str, Any]:
+    """Of the message's body, but for how many replies it has."""
+    (event,) = [event for event in now.messages if event.seq == seq]
+    members: dict[str, Any] = msgspec.json.decode(event.body)
+    return {name: value for name, value in members.items() if name not in ("replies", "last_reply")}
 
 
 async def look(store: Store, stage: Stage, people: list[Person], subject: Somebody) -> Picture | None:

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from tests.chat.guests import Guest
 from tests.chat.matrix_law import type_of
-from tests.chat.matrix_stage import OLD, OWN, PINNED, REACTION, REPLY, TEXT, Stage
+from tests.chat.matrix_stage import IN_OTHER_WORDS, OLD, OWN, PINNED, REACTION, REPLY, TEXT, Stage
 
 #: Names of rooms that never were.
 NEVER: Final = {"public": "never", "private": "~" + "n" * 12, "direct": "@" + "n" * 26}
@@ -70,8 +70,8 @@ def _about_messages(stage: Stage, there: dict[str, str]) -> dict[str, dict[str, 
         "send-thread": {**there, "text": "hello", "thread": stage.seq},
         "send-name": {**there, "text": f"hello @{stage.whom['send-name']}"},
         "send-room": {**there, "text": "hello @room"},
-        "edit-own": {**own, "text": "in other words"},
-        "edit-other": {**message, "text": "in other words"},
+        "edit-own": {**own, "text": IN_OTHER_WORDS},
+        "edit-other": {**message, "text": IN_OTHER_WORDS},
         "delete-own": own,
         "delete-other": message,
         "react": {**message, "emoji": "🎉"},

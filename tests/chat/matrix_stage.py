@@ -23,6 +23,8 @@ from trichat.core.standing import Actor, Role, RoomRules
 #: edited, what is pinned; and by the subject.
 TITLE, TOPIC = "hidden-title", "hidden-topic"
 TEXT, REPLY, OLD, PINNED, OWN = "hidden-text", "hidden-reply", "hidden-old", "hidden-pinned", "hidden-own"
+#: What is made of it by an edit.
+IN_OTHER_WORDS: Final = "in other words"
 #: The reaction of the host to their own message, and of the subject to its.
 REACTION: Final = "👀"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import sys
@@ -16,7 +17,7 @@ from tests.chat.guests import Chat, Guest, open_chat
 from tests.chat.matrix import NODES, Play
 from tests.chat.matrix_law import LABELS, NEEDS, type_of
 from tests.chat.matrix_questions import NEVER, ask, question
-from tests.chat.matrix_stage import TEXT, TITLE, TOPIC, Stage
+from tests.chat.matrix_stage import OLD, OWN, PINNED, REPLY, TEXT, TITLE, TOPIC, Stage
 from tests.chat.matrix_who import CELLS, ROOMS, WHO, hidden
 from tests.chat.test_matrix import LIMITS, begin
 from tests.wire import WireClient
@@ -63,7 +64,7 @@ def tape_of(guest: Guest) -> list[bytes]:
 
 def secrets_of(play: Play, stage: Stage, command: str = "", fields: Mapping[str, Any] | None = None) -> set[str]:
     """What nobody else is to hear: the room, what is in it, and who; but for what they say themselves in `fields`."""
-    room = {stage.name, stage.record.epoch, TITLE, TOPIC, TEXT, "another-topic"}
+    room = {stage.name, stage.record.epoch, TITLE, TOPIC, TEXT, REPLY, OLD, PINNED, OWN, "another-topic"}
     if command == "whois":
         return room  # it tells who somebody is
     people = [stage.host, play.cast.member, play.cast.banned, play.cast.muted]
@@ -84,8 +85,10 @@ async def test_no_byte_that_others_receive_or_that_is_logged_tells_of_a_hidden_r
             subject = await play.subject_at(node, stage)
             insider = await play.client(stage.host, 1 - node, stage)
             position = 0
+            deeds = itertools.cycle(what_is_done(stage, play.subject.name))
             for command, fields in questions(play, stage):
-                await insider.say(stage.name, TEXT)
+                deed, about = next(deeds)
+                assert (await insider.ask(deed, room=stage.name, **about))["type"] != "error"
                 await subject.ask(command, **fields)
                 heard, position = b"\n".join(tape_of(subject)[position:]), len(tape_of(subject))
                 leaked = [secret for secret in secrets_of(play, stage, command, fields) if secret.encode() in heard]
@@ -95,6 +98,17 @@ async def test_no_byte_that_others_receive_or_that_is_logged_tells_of_a_hidden_r
             assert not [secret for secret in secrets_of(play, stage) if secret.encode() in readyz]
         assert not [secret for secret in secrets_of(play, stage) if secret in caplog.text]
         nursery.cancel_scope.cancel(reason="the test is over")
+
+
+def what_is_done(stage: Stage, subject: str) -> list[tuple[str, dict[str, Any]]]:
+    """What an insider, the host, does in the room over and over, with the subject's name in it."""
+    about = {"seq": stage.seq}
+    done: list[tuple[str, dict[str, Any]]] = [
+        ("send", {"text": f"{TEXT} @{subject}"}), ("send", {"text": f"{REPLY} @{subject}", "thread": stage.seq}),
+        ("edit", {**about, "text": f"{TEXT} of @{subject}"}), ("edit", {**about, "text": TEXT}), ("typing", {}),
+        ("react", {**about, "emoji": "🎉"}), ("unreact", {**about, "emoji": "🎉"}), ("read", about), ("presence", {}),
+    ]  # fmt: skip
+    return done if stage.rules.kind == "direct" else [*done, ("pin", about), ("unpin", about)]
 
 
 async def let_the_host_speak(play: Play, stage: Stage) -> None:
