@@ -112,6 +112,25 @@ async def test_the_pages_that_are_kept_are_of_this_log_and_not_of_another(autoju
         assert set(cid.texts("lobby")) == {"of another log"}
 
 
+async def test_pages_of_a_room_that_the_node_has_forgotten_are_not_kept(autojump_clock: MockClock) -> None:
+    """Nobody tells the node when something in them is taken back; a slow client may replay them all the same."""
+    store = CountingStore()
+    async with open_chat(store=store) as chat:
+        ann, _ = await filled(chat, "lobby", 300)
+        room, pages = chat.node.hub.room("lobby"), chat.node.hub.pages
+        assert room is not None
+        for _ in range(2):
+            store.reads = 0
+            assert await pages.read(room, 0) is await pages.read(room, 0)
+            assert store.reads <= 1
+        await ann.drop()
+        await trio.sleep(3 * LOOSE.room_idle_s)
+        assert room.ended
+        store.reads = 0
+        assert await pages.read(room, 0) is not await pages.read(room, 0)
+        assert store.reads == 2
+
+
 def begin_again(store: CountingStore, epoch: str) -> None:
     """The operator has put back a copy of the database: the room has another log of the same length."""
     for room in store.rooms.values():  # the twin has no word for an operator

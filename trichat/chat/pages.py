@@ -12,7 +12,7 @@ from trichat.chat.ports import Store
 from trichat.chat.room import Room
 from trichat.core.codec import Frame, encode_events
 from trichat.core.limits import Limits
-from trichat.core.names import Epoch, RoomId, RoomName
+from trichat.core.names import Epoch, RoomId
 
 #: Whole pages kept after they were read: 64 pages of at most `page_bytes` (16 MiB).
 _KEPT: Final = 64
@@ -47,7 +47,7 @@ class Pages:
         while key not in self._kept:
             reading = self._reading.get(key)
             if reading is None:
-                return await self._read(key, room.name)
+                return await self._read(key, room)
             await reading.done.wait()
             if reading.page is not None:
                 return reading.page
@@ -61,7 +61,7 @@ class Pages:
                 del kept[key]
         self._forgotten += 1
 
-    async def _read(self, key: _Key, name: RoomName) -> Page:
+    async def _read(self, key: _Key, room: Room) -> Page:
         room_id, _, after = key
         reading = self._reading[key] = _Reading()
         forgotten = self._forgotten
@@ -69,8 +69,10 @@ class Pages:
             found = await self._store.read_events(
                 room_id, after=after, limit=self._limits.page, max_bytes=self._limits.page_bytes
             )
-            page = reading.page = Page(max(found.first, after + 1), encode_events(name, found.events))
-            if found.more and forgotten == self._forgotten:  # a whole page never changes; the last one grows
+            page = reading.page = Page(max(found.first, after + 1), encode_events(room.name, found.events))
+            # A whole page never changes, but for what we are told of; the last one grows. Of a room that has
+            # ended (a slow client may still replay it) nobody tells us anything.
+            if found.more and forgotten == self._forgotten and not room.ended:
                 self._kept[key] = page
                 if len(self._kept) > _KEPT:
                     self._kept.popitem(last=False)
