@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 #: Variants that come to the same statements as others; and what is said of oneself, or is not kept.
 _SAME: Final = {
-    "send-reply", "edit-other", "react", "unpin", "revisions-own", "search-in", "follow", "typing", "set_presence",
+    "send-reply", "send-room", "edit-other", "delete-other", "react", "unpin", "revisions-own", "search-in", "follow", "typing", "set_presence",
     "set_presence-hidden",
 }  # fmt: skip
 _OF_CONVERSATIONS: Final = [label for label in (*talk.NEEDS, *talk.NEEDS_OF_KEY) if label not in _SAME]
