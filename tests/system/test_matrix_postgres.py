@@ -25,8 +25,8 @@ pytestmark = pytest.mark.slow
 
 #: Variants that come to the same statements as others; and what is said of oneself, or is not kept.
 _SAME: Final = {
-    "send-reply", "send-room", "edit-other", "delete-other", "react", "unpin", "revisions-own", "search-in", "follow", "typing", "set_presence",
-    "set_presence-hidden",
+    "send-reply", "send-room", "edit-other", "delete-other", "react", "unpin", "revisions-own", "search-in", "follow",
+    "typing", "set_presence", "set_presence-hidden",
 }  # fmt: skip
 _OF_CONVERSATIONS: Final = [label for label in (*talk.NEEDS, *talk.NEEDS_OF_KEY) if label not in _SAME]
 #: What reads and sends; who may do more is asked on the twins (tests/chat/test_matrix.py).
