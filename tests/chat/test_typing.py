@@ -9,10 +9,11 @@ from trio.testing import MockClock
 
 from tests.chat.guests import Chat, Guest, open_chat
 from tests.chat.persons import bot, done, id_of, log_in, make_private, person, quiet, refused
+from tests.chat.rooms import Ear
 from tests.nodes import LOOSE
 from tests.people import make_account
 from trichat.chat.ports import Whisper
-from trichat.core.codec import encode_reply
+from trichat.core.codec import Frame, encode_reply
 from trichat.core.names import RoomId
 from trichat.core.replies import Left
 
@@ -49,6 +50,30 @@ async def test_the_others_in_the_room_are_told_at_once_and_who_writes_is_not(aut
         assert pushes(bob) == pushes(cat) == [push]
         assert not pushes(ann)
         assert not dan.all_of("typing")
+
+
+async def test_who_leaves_while_it_is_told_hears_no_more_of_it(autojump_clock: MockClock) -> None:
+    class Pusher(Ear):
+        """Whoever is told first has the other one leave."""
+
+        def post_ephemeral(self, frame: Frame) -> None:
+            told.append(self)
+            for ear in ears:
+                if ear is not self:
+                    room.detach(ear)
+
+    told: list[Ear] = []
+    ears = [Pusher(), Pusher()]
+    async with open_chat() as chat:
+        ann = await chat.guest_in("lobby")
+        found = chat.node.hub.room("lobby")
+        assert found is not None
+        room = found
+        for ear in ears:
+            assert room.attach(ear, room.delivered)
+        await type_(ann)
+        await trio.sleep(AT_ONCE_S)
+        assert len(told) == 1
 
 
 async def test_what_is_said_again_within_a_second_is_taken_and_told_no_more(autojump_clock: MockClock) -> None:

@@ -160,6 +160,10 @@ class Room:
         """Those who hear what is delivered now."""
         return list(self._attached)
 
+    def is_heard_by(self, listener: Listener) -> bool:
+        """Whether `listener` is still one of them."""
+        return listener in self._attached
+
     def attach(self, listener: Listener, position: int) -> bool:
         """Let `listener` hear what follows `position`; False unless that is exactly where the room is."""
         if position != self.delivered:

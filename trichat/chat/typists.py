@@ -108,7 +108,8 @@ class Typists:
         frame = encode_reply(TypingPush(room=room.name, people=people, for_ms=for_ms))
         alone = people[0].user_id if len(people) == 1 else None
         for place, listener in enumerate(room.listeners(), 1):
-            if alone is None or listener.user_id != alone:
+            # who has left meanwhile hears nothing more
+            if (alone is None or listener.user_id != alone) and room.is_heard_by(listener):
                 listener.outbox.post_ephemeral(frame)
             if place % _TURN_LISTENERS == 0:
                 await trio.lowlevel.checkpoint()
