@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from tests.store.conftest import LIMITS, Stage, open_room, said
+import psycopg
+
+from tests.store.conftest import LIMITS, Stage, age, open_room, said
 from trichat.chat.ports import NodeRecord, PresenceChange, Store
+from trichat.core.chance import Chance
 from trichat.core.events import ListedRoom, Person, RoomHead, RoomRecord
 from trichat.core.names import Incarnation, RoomId, UserId
+from trichat.store import open_postgres_store
 
 ONE, TWO, THREE = Incarnation(1), Incarnation(2**63 - 1), Incarnation(3)
 
@@ -124,6 +128,23 @@ async def test_a_node_that_was_silent_too_long_is_told_so_itself(stage: Stage) -
     stage.let_pass(LIMITS.node_gone_s + 1)
     assert not await _live(stage.store, ONE)
     assert await _names(stage.store, lobby) == []
+
+
+async def test_of_many_nodes_that_are_gone_at_once_each_record_removes_one(url: str) -> None:
+    """All of them together might take longer than a call may, for whoever records itself; and none would ever go."""
+    async with open_postgres_store(url, LIMITS, chance=Chance()) as store:
+        lobby = await _with_nodes(store, ONE, TWO, THREE)
+        for node in (ONE, TWO, THREE):
+            await _live(store, node, _comes(lobby, f"ann{node}"))
+        age(url, LIMITS.node_gone_s + 1)
+        left = []
+        for known in (False, True, True, True):  # itself first
+            assert await _live(store, TWO) == known
+            with psycopg.connect(url) as connection:
+                left += connection.execute(
+                    "SELECT (SELECT count(*) FROM trichat.nodes), (SELECT count(*) FROM trichat.presence)"
+                ).fetchall()
+        assert left == [(3, 2), (2, 1), (1, 0), (1, 0)]
 
 
 async def test_a_node_that_stops_is_forgotten_at_once(store: Store) -> None:

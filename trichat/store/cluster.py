@@ -63,13 +63,14 @@ def list_members(connection: Connection, room_id: RoomId, *, after: str, limit: 
     return [Person(name, user_id) for name, user_id in rows]
 
 
-# who removes the row of a node, and nobody else, removes what hangs on it, and says when its people were last seen
+# Who removes the row of a node, and nobody else, removes what hangs on it, and says when its people were last seen. One
+# at a time, and oneself first: of a node of 50,000 people that takes a second.
 _REMOVE_GONE: Final = """
     WITH gone AS (
         DELETE FROM trichat.nodes WHERE incarnation IN (
             SELECT incarnation FROM trichat.nodes
             WHERE seen_at <= now() - make_interval(secs => %s)
-            ORDER BY incarnation FOR UPDATE SKIP LOCKED
+            ORDER BY incarnation <> %s, incarnation LIMIT 1 FOR UPDATE SKIP LOCKED
         )
         RETURNING incarnation, seen_at
     ), emptied AS (
@@ -100,7 +101,7 @@ def record_node(
     """The node lives, and these have come and gone; False, and only recorded, when it was not known. See the port."""
     row = (record.node, record.degraded, record.incarnation)
     with connection.transaction():
-        _remove_gone(connection, gone_s)
+        _remove_gone(connection, record.incarnation, gone_s)
         # this lock keeps others from taking the node for gone until its presence is written
         if connection.execute(_TOUCH_NODE, row).fetchone() is None:
             connection.execute(_ADD_NODE, row)
@@ -112,9 +113,9 @@ def record_node(
     return True
 
 
-def _remove_gone(connection: Connection, gone_s: float) -> None:
+def _remove_gone(connection: Connection, me: Incarnation, gone_s: float) -> None:
     ago_s: dict[UserId, float] = {}
-    for user_id, seconds in connection.execute(_REMOVE_GONE, (gone_s,)):
+    for user_id, seconds in connection.execute(_REMOVE_GONE, (gone_s, me)):
         ago_s[user_id] = min(seconds, ago_s.get(user_id, seconds))
     devices.note_seen(connection, list(ago_s), ago_s)
 
