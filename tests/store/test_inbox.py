@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from tests.store.conftest import Stage
+from tests.people import make_account
+from tests.store.conftest import Stage, open_room
 from tests.store.governed import ANN, BOB, CAT, actor, joined, made, refused, says
 from tests.store.marked import inbox, last_of, marker, mentioning, mentions, places, reads, said
 from trichat.chat.ports import Store
 from trichat.core.acts import Remove
 from trichat.core.changes import Quit
 from trichat.core.conversation import InboxRoom, Marker, Told
-from trichat.core.events import EVERYBODY, RoomRecord
+from trichat.core.events import EVERYBODY, Person, RoomRecord
 from trichat.core.names import RoomName
 from trichat.core.present import TOMBSTONE
 from trichat.core.standing import Role, RoomRules
@@ -153,3 +154,18 @@ async def test_a_direct_room_is_in_the_inbox_of_both(store: Store) -> None:
     (of_ann,), (of_bob,) = await inbox(store, ANN), await inbox(store, BOB)
     assert (of_ann.kind, of_ann.read) == ("direct", Marker(3, unread=0))
     assert (of_bob.kind, of_bob.read) == ("direct", Marker(2, unread=1))
+
+
+async def test_a_direct_room_says_with_whom(store: Store) -> None:
+    await make_account(store, "ann")
+    await make_account(store, "bob")
+    ann, bob = [person for name in ("ann", "bob") if (person := await store.accounts.find_person(name)) is not None]
+    direct = await store.governance.open_direct(RoomName("@" + "a" * 26), actor(ann), bob)
+    room = await open_room(store, "lobby")
+    await joined(store, room, ann)
+    assert await store.accounts.rename(bob.user_id, "robert")
+    expected = {direct.record.name: Person("robert", bob.user_id), room.name: None}
+    assert {one.room: one.peer for one in await inbox(store, ann)} == expected
+    mine = await store.governance.my_rooms(ann.user_id, after="", limit=10)
+    assert {one.room: one.peer for one in mine} == expected
+    assert (await inbox(store, bob))[0].peer == ann

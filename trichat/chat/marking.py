@@ -87,6 +87,7 @@ def _listed_room(room: InboxRoom) -> ListedInboxRoom:
         room=room.room,
         kind=room.kind,
         title=room.title,
+        with_=room.peer or UNSET,
         role=ROLE_NAMES[room.role],
         epoch=room.epoch,
         seq=room.head,

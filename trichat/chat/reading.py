@@ -131,7 +131,10 @@ async def _my_rooms(session: Session, command: Rooms, limit: int) -> None:
     if session.account is None:
         raise Refusal("forbidden", "that takes an account; register or log in", field="mine")
     mine = await session.hub.store.governance.my_rooms(session.account.user_id, after=command.after, limit=limit + 1)
-    shown = [ListedMine(one.room, one.kind, one.title, ROLE_NAMES[one.role], one.seq) for one in mine[:limit]]
+    shown = [
+        ListedMine(one.room, one.kind, one.title, ROLE_NAMES[one.role], one.seq, one.peer or UNSET)
+        for one in mine[:limit]
+    ]
     session.reply(RoomsPage(id=command.id, rooms=shown, more=len(mine) > limit))
 
 

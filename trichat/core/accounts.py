@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from trichat.core.events import Person
 from trichat.core.names import RoomId, RoomName, UserId
 from trichat.core.standing import Actor, Role, RoomKind, Scope
 
@@ -149,3 +150,4 @@ class MyRoom(Struct, frozen=True, kw_only=True):
     title: str
     role: Role
     seq: int
+    peer: Person | None = None  # the other one of a direct room

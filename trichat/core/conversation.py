@@ -6,7 +6,7 @@ from typing import Final, Literal, get_args
 
 from msgspec import Struct
 
-from trichat.core.events import Event
+from trichat.core.events import Event, Person
 from trichat.core.names import Epoch, RoomId, RoomName, UserId
 from trichat.core.standing import Role, RoomKind
 
@@ -91,6 +91,7 @@ class InboxRoom(Struct, frozen=True, kw_only=True):
     read: Marker
     told: Told
     last: Event | None
+    peer: Person | None = None  # the other one of a direct room
 
 
 class Mention(Struct, frozen=True):

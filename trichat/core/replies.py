@@ -117,12 +117,13 @@ class EventsPage(Reply, frozen=True, kw_only=True, tag="events"):
     more: bool
 
 
-class ListedMine(Struct, frozen=True):
+class ListedMine(Struct, frozen=True, rename={"with_": "with"}):
     room: str
     kind: str
     title: str
     role: str
     seq: int
+    with_: Person | UnsetType = UNSET  # the other one of a direct room
 
 
 class RoomsPage(Reply, frozen=True, kw_only=True, tag="rooms"):

@@ -87,10 +87,11 @@ class SeenPerson(Struct, frozen=True):
     seq: int
 
 
-class ListedInboxRoom(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ListedInboxRoom(Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"with_": "with"}):
     room: str
     kind: str
     title: str = ""
+    with_: Person | UnsetType = UNSET  # the other one of a direct room
     role: str
     epoch: str
     seq: int

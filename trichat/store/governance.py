@@ -41,7 +41,7 @@ from trichat.store.room_lock import (
     write_rules,
     write_standings,
 )
-from trichat.store.rooms import RECORD, RECORD_COLUMNS, read_record
+from trichat.store.rooms import PEER, RECORD, RECORD_COLUMNS, read_peer, read_record
 from trichat.store.unread import MARKER_COLUMNS, MARKER_OF_MEMBER, NO_MARKER, read_marker
 
 
@@ -211,12 +211,12 @@ def restrains_guest(user_id: UserId, standing: Standing) -> bool:
 
 _DELETE: Final = "DELETE FROM trichat.rooms WHERE id = %s"
 _DROP: Final = "INSERT INTO trichat.dropped_rooms (room_id) VALUES (%s)"
-_MINE: Final = """
-    SELECT rooms.id, rooms.name, kind, title, role, last_seq
+_MINE: Final = f"""
+    SELECT rooms.id, rooms.name, kind, title, role, last_seq, {PEER}
     FROM trichat.standings JOIN trichat.rooms ON rooms.id = room_id
     WHERE user_id = %s AND role IS NOT NULL AND rooms.name > %s
     ORDER BY rooms.name LIMIT %s
-"""
+"""  # noqa: S608 (our own constants)
 
 
 def delete(connection: Connection, room_id: RoomId, by: From, *, patience_ms: int) -> None:
@@ -231,6 +231,6 @@ def delete(connection: Connection, room_id: RoomId, by: From, *, patience_ms: in
 def my_rooms(connection: Connection, user_id: UserId, *, after: str, limit: int) -> list[MyRoom]:
     """The rooms that this account is a member of, by name."""
     return [
-        MyRoom(id=room_id, room=name, kind=kind, title=title, role=Role(role), seq=seq)
-        for room_id, name, kind, title, role, seq in connection.execute(_MINE, (user_id, after, limit))
+        MyRoom(id=room_id, room=name, kind=kind, title=title, role=Role(role), seq=seq, peer=read_peer(peer))
+        for room_id, name, kind, title, role, seq, peer in connection.execute(_MINE, (user_id, after, limit))
     ]

@@ -19,6 +19,7 @@ from trichat.store.connection import Connection
 from trichat.store.governance import access_by_id
 from trichat.store.messages import PRESENT, read_message
 from trichat.store.room_lock import NOW_MS
+from trichat.store.rooms import PEER, read_peer
 from trichat.store.unread import MARKER, MARKER_COLUMNS, read_marker
 
 
@@ -141,7 +142,7 @@ _INBOX: Final = f"""
     SELECT
         rooms.id, rooms.name, rooms.kind, rooms.title, rooms.epoch, rooms.last_seq, standings.role, standings.level,
         CASE WHEN standings.quiet_until > {NOW_MS} THEN standings.quiet_until ELSE 0 END,
-        {MARKER}, {PRESENT}
+        {PEER}, {MARKER}, {PRESENT}
     FROM (
         SELECT named.id, named.name
         FROM trichat.standings mine
@@ -171,12 +172,13 @@ def inbox(connection: Connection, user_id: UserId, *, after: str, limit: int) ->
 
 
 def _inbox_room(row: tuple[Any, ...]) -> InboxRoom:
-    room_id, name, kind, title, epoch, head, role, level, quiet_until, *rest = row
+    room_id, name, kind, title, epoch, head, role, level, quiet_until, peer, *rest = row
     marker, message = read_marker(rest[:MARKER_COLUMNS]), rest[MARKER_COLUMNS:]
     assert marker is not None
     return InboxRoom(
         id=room_id, room=name, kind=kind, title=title, epoch=epoch, head=head, role=Role(role), read=marker,
         told=Told(level, quiet_until), last=None if message[0] is None else read_message(message),
+        peer=read_peer(peer),
     )  # fmt: skip
 
 

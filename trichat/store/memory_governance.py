@@ -161,7 +161,7 @@ class MemoryGovernance(MemoryModeration):
         mine = [
             MyRoom(
                 id=room.id, room=room.name, kind=room.rules.kind, title=room.rules.title, role=role,
-                seq=len(room.events),
+                seq=len(room.events), peer=self._state.peer_in(room, user_id),
             )
             for room in rooms
             if room.name > after and (role := standing_in(room, user_id).role) is not None

@@ -107,6 +107,7 @@ class MemoryMarkers:
             id=room.id, room=room.name, kind=room.rules.kind, title=room.rules.title, epoch=room.epoch,
             head=len(room.events), role=stored.standing.role, read=marker, told=self._told(stored),
             last=present_in(room, last, user_id) if last and _may_see(room, user_id, last) else None,
+            peer=self._state.peer_in(room, user_id),
         )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from trichat.core.account_names import skeleton
 from trichat.core.accounts import Account, AuditEntry, Ended, Key, LoginSession, ProfileFields, Reported
 from trichat.core.chance import Chance
 from trichat.core.conversation import Level, Revision
-from trichat.core.events import Event, RoomRecord
+from trichat.core.events import Event, Person, RoomRecord
 from trichat.core.limits import Limits
 from trichat.core.names import Epoch, Incarnation, RoomId, RoomName, UserId
 from trichat.core.standing import RoomRules, Standing
@@ -210,6 +210,13 @@ class MemoryState:
         room = StoredRoom(RoomId(self.rooms_made), name, self.chance.epoch(), [], {}, rules)
         self.rooms[room.id] = self.rooms_by_name[name] = room
         return room
+
+    def peer_in(self, room: StoredRoom, user_id: UserId) -> Person | None:
+        """The other one of a direct room, by present name."""
+        if room.rules.kind != "direct":
+            return None
+        other, stored = next((who, stood) for who, stood in room.standings.items() if who != user_id)
+        return Person(self.users[other].account.name if other in self.users else stored.name, other)
 
     def take_name(self, user_id: UserId, name: str, *, kept_s: float | None) -> bool:
         """Give a name to this person for `kept_s` (None: for good); False when another holds it, or a look-alike."""

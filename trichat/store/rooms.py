@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from trichat.core.events import ListedRoom, RoomRecord
-from trichat.core.names import Epoch, RoomName
+from trichat.core.events import ListedRoom, Person, RoomRecord
+from trichat.core.names import Epoch, RoomName, UserId
 from trichat.core.standing import Role, RoomRules
 from trichat.store.connection import Connection
 
@@ -17,6 +17,14 @@ RECORD: Final = """
     rooms.language, rooms.retention_days, rooms.first_seq
 """
 RECORD_COLUMNS: Final = 17
+
+#: Of a direct room, joined with the standing of one of its two: the present name and the id of the other one.
+PEER: Final = """
+    CASE WHEN rooms.kind = 'direct' THEN (
+        SELECT ARRAY[coalesce((SELECT name FROM trichat.users WHERE id = o.user_id), o.name), o.user_id]
+        FROM trichat.standings o WHERE o.room_id = rooms.id AND o.user_id <> standings.user_id LIMIT 1
+    ) END
+"""
 
 _FIND: Final = f"SELECT {RECORD} FROM trichat.rooms WHERE name = ANY (%s)"  # noqa: S608 (our own constant)
 
@@ -38,6 +46,11 @@ _MAKE: Final = """
     SELECT name, epoch FROM unnest(%s::text[], %s::text[]) AS made (name, epoch) ORDER BY name COLLATE "C"
     ON CONFLICT (name) DO NOTHING
 """
+
+
+def read_peer(names: Sequence[str] | None) -> Person | None:
+    """The person of the column PEER."""
+    return None if names is None else Person(names[0], UserId(names[1]))
 
 
 def find_rooms(connection: Connection, names: Sequence[RoomName]) -> dict[RoomName, RoomRecord]:
