@@ -58,7 +58,7 @@ class Wish(Struct, frozen=True):
 
 
 says = st.builds(
-    Wish, devices, st.just("message"), st.just(0), st.sampled_from(TEXTS), st.one_of(st.none(), backs),
+    Wish, devices, st.just("message"), st.just(0), st.sampled_from(TEXTS), st.one_of(st.none(), backs, backs),
     st.one_of(st.none(), st.none(), backs),
 )  # fmt: skip
 edits = st.builds(Wish, devices, st.just("edited"), backs, st.sampled_from(TEXTS))
@@ -111,9 +111,12 @@ class Conversation(RuleBasedStateMachine):
         await self.devices[0].client.create(ROOM)
         for device in self.devices:
             await device.join()
-        for number, device in enumerate(self.devices):
-            await device.act(Act("message", {"text": f"hello, says {number}"}), cid=f"hello{number}")
         await self._learn()
+        for number, device in enumerate(self.devices):  # odd ones in a thread that hangs on the first
+            thread = {"thread": self.room.messages()[0]} if number % 2 else {}
+            act = Act("message", {"text": f"hello, says {number}"} | thread)
+            await device.act(act, self._cid(act))
+            await self._learn()
 
     def call(self, function: Callable[..., Awaitable[Any]], *args: Any) -> Any:
         assert self.stage is not None
@@ -348,8 +351,11 @@ class Conversation(RuleBasedStateMachine):
         return cid
 
     def _root(self, back: int) -> int | None:
+        """Half of the time a message that has a thread already."""
         roots = self.room.messages()
-        return roots[-1 - back % len(roots)] if roots else None
+        begun = [root for root in roots if self.room.messages(thread=root)] if back % 2 else []
+        choice = begun or roots
+        return choice[-1 - back // 2 % len(choice)] if choice else None
 
     def _act(self, wish: Wish) -> Act | None:
         """What is wished, of a message that there is; None when there is none, or they are not in the room."""
