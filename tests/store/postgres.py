@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -64,7 +65,17 @@ class PostgresServer:
         )
 
     def start(self, **settings: str) -> None:
-        """Start, with `settings` on top of the usual ones; returns when the server takes connections."""
+        """Start, with `settings` on top of the usual ones; returns when the server takes connections.
+
+        In the main thread only: a test on Trio calls `launch` there, and `wait_ready` in a thread.
+        """
+        self.launch(**settings)
+        self.wait_ready()
+
+    def launch(self, **settings: str) -> None:
+        """Start, and wait for nothing."""
+        # the kernel ends the server with the thread that started it, and Trio's threads end after 10 s without work
+        assert threading.current_thread() is threading.main_thread()
         usual = {
             "port": str(self.port),
             "listen_addresses": "127.0.0.1",
@@ -85,6 +96,9 @@ class PostgresServer:
                 cwd="/",
                 preexec_fn=die_with_parent,  # noqa: PLW1509 (one call of libc, prepared before the fork)
             )
+
+    def wait_ready(self) -> None:
+        """Returns when the server takes connections; in any thread."""
         wait_until(self._answers, f"PostgreSQL answers; see {self.directory / 'log'}", 30)
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:

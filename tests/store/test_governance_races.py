@@ -222,7 +222,7 @@ async def test_a_ban_that_was_answered_outlives_a_killed_server(server: Postgres
         for person in CROWD:
             last = await store.governance.change(room.id, actor(ANN), Ban(), target=person)
         server.kill()
-    server.start()  # not in a thread of Trio's: the server would end with it
+    server.start()
     async with open_postgres_store(url, LIMITS, chance=Chance()) as store:
         assert len(await gapless_log(store, room)) == last.seq == 2 + AT_ONCE
         access = await store.governance.access(room.name, CROWD[-1].user_id)

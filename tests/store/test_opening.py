@@ -113,7 +113,8 @@ async def test_a_server_that_starts_late_is_waited_for(server: PostgresServer, u
     server.stop()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_open, url)
-        await trio.to_thread.run_sync(server.start)
+        server.launch()
+        await trio.to_thread.run_sync(server.wait_ready)
 
 
 async def test_of_several_hosts_the_one_that_serves_is_taken(server: PostgresServer) -> None:

@@ -133,7 +133,8 @@ async def test_a_killed_server_makes_calls_fail_at_once_and_heals(
     server.kill()
     await _fails(lambda: store.append([said(room)]))
     await _fails(store.ping)
-    await trio.to_thread.run_sync(server.start)
+    server.launch()
+    await trio.to_thread.run_sync(server.wait_ready)
     await _heals(store, room)
     assert await store.append([said(room, "before", cid="a")]) == [Repeated(1)]
 
@@ -161,7 +162,8 @@ async def test_a_server_killed_amid_commits_keeps_all_that_was_committed(server:
             for _ in range(30):
                 await send()
             server.kill()
-        await trio.to_thread.run_sync(server.start)
+        server.launch()
+        await trio.to_thread.run_sync(server.wait_ready)
         await _heals(store, room)
         page = await store.read_events(room.id, after=0, limit=10_000, max_bytes=10_000_000)
     assert set(seqs) <= {event.seq for event in page.events}
@@ -175,7 +177,8 @@ async def test_presence_that_was_lost_in_a_crash_is_said_again(
     await store.record_node(record, [])
     assert await store.record_node(record, [])
     server.kill()
-    await trio.to_thread.run_sync(server.start)
+    server.launch()
+    await trio.to_thread.run_sync(server.wait_ready)
     await _heals(store, room)
     assert not await store.record_node(record, [])
 
