@@ -14,10 +14,11 @@ import pytest
 import trio
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
-from msgspec import Struct, structs
+from msgspec import structs
 
 from tests.chat.conversation_model import Room, Said
 from tests.chat.conversation_people import ROOM, Act, Device
+from tests.chat.conversation_wishes import Wish, Wishes, backs, cuts, devices, nodes, wishes
 from tests.conditions import until
 from tests.nodes import LOOSE
 from trichat.chat.ports import Store
@@ -30,42 +31,10 @@ from trichat.core.limits import Limits
 from trichat.core.names import RoomName
 
 NAMES: Final = ("ann", "bob", "cat", "gus")  # an owner, two members of whom one comes and goes, and a guest
-EMOJIS: Final = ("👍", "🎉")
-TEXTS: Final = ("hello", "hi @bob", "@ann and @bob", "all of you, @room")
-MENTIONED: Final = {"@ann": "ann", "@bob": "bob"}
 CALM_S: Final = 60.0  # in which everybody has heard everything
 
 #: So small that what was missed is often more than one replay, one ring or one page.
 LIMITS: Final[Limits] = structs.replace(LOOSE, replay=10, ring_events=4, page=6)
-
-devices = st.integers(0, 6)
-nodes = st.integers(0, 1)
-#: After so many steps of what somebody does, their connection is lost; mostly it is not.
-cuts = st.one_of(st.none(), st.none(), st.integers(0, 60))
-#: Which message is meant, counted from the last one: mostly a late one.
-backs = st.integers(0, 15)
-
-
-class Wish(Struct, frozen=True):
-    """What a device is to do, about a message that is still to be chosen."""
-
-    device: int
-    kind: str
-    back: int
-    detail: str = ""
-    thread: int | None = None
-    reply: int | None = None
-
-
-says = st.builds(
-    Wish, devices, st.just("message"), st.just(0), st.sampled_from(TEXTS), st.one_of(st.none(), backs, backs),
-    st.one_of(st.none(), st.none(), backs),
-)  # fmt: skip
-edits = st.builds(Wish, devices, st.just("edited"), backs, st.sampled_from(TEXTS))
-deletes = st.builds(Wish, devices, st.just("deleted"), backs)
-reacts = st.builds(Wish, devices, st.sampled_from(["reacted", "reacted", "unreacted"]), backs, st.sampled_from(EMOJIS))
-sticks = st.builds(Wish, st.sampled_from([0, 1, 2]), st.sampled_from(["pinned", "unpinned"]), backs)
-wishes = st.one_of(says, says, edits, deletes, reacts, sticks)
 
 
 class Stage(Protocol):
@@ -108,6 +77,7 @@ class Conversation(RuleBasedStateMachine):
             await self.stage.open_device(name, node, fill_gaps=not gaps)
             for (name, node), gaps in zip(homes, gappy, strict=True)
         ]
+        self.wishes = Wishes(self.room, {device.person.user: device.person for device in self.devices})
         await self.devices[0].client.create(ROOM)
         for device in self.devices:
             await device.join()
@@ -148,12 +118,12 @@ class Conversation(RuleBasedStateMachine):
     def do(self, doings: list[tuple[Wish, int | None, int]]) -> None:
         """One after the other does something, and it comes to what the model says."""
         for wish, cut, node in doings:
-            act = self._act(wish)
+            act = self.wishes.act(self.devices[wish.device], wish)
             if act is not None:
                 self.call(self._do, self.devices[wish.device], act, cut, node)
 
     async def _do(self, device: Device, act: Act, cut: int | None, node: int) -> None:
-        expected = self._fate(device, act)
+        expected = self.wishes.fate(device, act)
         device.here = True
         got = await device.attempt(act, self._cid(act), cut_after=cut, node=node)
         head = self.room.head
@@ -166,7 +136,11 @@ class Conversation(RuleBasedStateMachine):
     @rule(wished=st.lists(wishes, min_size=2, max_size=4), cut=cuts, node=nodes)
     def do_at_once(self, wished: list[Wish], cut: int | None, node: int) -> None:
         """Several do something at once: the log says in which order, and what is acknowledged is in it once."""
-        acts = [(self.devices[wish.device], act) for wish in wished if (act := self._act(wish)) is not None]
+        acts = [
+            (self.devices[wish.device], act)
+            for wish in wished
+            if (act := self.wishes.act(self.devices[wish.device], wish)) is not None
+        ]
         self.call(self._do_at_once, acts, cut, node)
 
     async def _do_at_once(self, acts: Sequence[tuple[Device, Act]], cut: int | None, node: int) -> None:
@@ -189,7 +163,7 @@ class Conversation(RuleBasedStateMachine):
     @rule(device=st.integers(0, 5), back=st.integers(-1, 12), thread=st.one_of(st.none(), backs))
     def read(self, device: int, back: int, thread: int | None) -> None:
         """Somebody has read the room, or a thread, up to some event: or to one that is not there yet."""
-        root = None if thread is None else self._root(thread)
+        root = None if thread is None else self.wishes.root(thread)
         self.call(self._read, self.devices[device], max(0, self.room.head - back), root)
 
     async def _read(self, device: Device, seq: int, root: int | None) -> None:
@@ -212,7 +186,7 @@ class Conversation(RuleBasedStateMachine):
 
     @rule(device=st.integers(0, 5), back=backs, on=st.booleans())
     def follow(self, device: int, back: int, on: bool) -> None:
-        root = self._root(back)
+        root = self.wishes.root(back)
         if root is not None and self.devices[device].person.user_id in self.room.since:
             self.call(self._follow, self.devices[device], root, on)
 
@@ -349,87 +323,3 @@ class Conversation(RuleBasedStateMachine):
         cid = f"c{next(self.cids)}"
         self.acts[cid] = act
         return cid
-
-    def _root(self, back: int) -> int | None:
-        """Half of the time a message that has a thread already."""
-        roots = self.room.messages()
-        begun = [root for root in roots if self.room.messages(thread=root)] if back % 2 else []
-        choice = begun or roots
-        return choice[-1 - back // 2 % len(choice)] if choice else None
-
-    def _act(self, wish: Wish) -> Act | None:
-        """What is wished, of a message that there is; None when there is none, or they are not in the room."""
-        device = self.devices[wish.device]
-        if not device.joined:
-            return None
-        said = [event.seq for event in self.room.log if event.kind == "message"]
-        if wish.kind == "message":
-            return Act("message", self._words(device, wish, said))
-        if not said:
-            return None
-        sensible = [seq for seq in said if self._makes_sense(wish.kind, seq, device.person.user_id)]
-        choice = sensible if sensible and wish.back % 4 else said
-        body: dict[str, Any] = {"target": choice[-1 - wish.back // 2 % len(choice)]}
-        thread = self.room.log[body["target"] - 1].body.get("thread")
-        match wish.kind:
-            case "edited":
-                body |= {"text": wish.detail} | self._mentions(device, wish.detail)
-            case "reacted" | "unreacted":
-                body["emoji"] = wish.detail
-            case "deleted" if thread is not None:
-                body["thread"] = thread
-        return Act(wish.kind, body)
-
-    def _makes_sense(self, kind: str, seq: int, user_id: str) -> bool:
-        """Whether it would probably come to something: most of what people do."""
-        if self.room.is_deleted(seq):
-            return False
-        match kind:
-            case "edited" | "deleted":
-                return self.room.log[seq - 1].by.user_id == user_id
-            case "unreacted":
-                return any(who == user_id for _, who in self.room.reactions(seq))
-            case "pinned" | "unpinned":
-                return self.room.is_pinned(seq) == (kind == "unpinned")
-            case _:
-                return True
-
-    def _words(self, device: Device, wish: Wish, said: list[int]) -> dict[str, Any]:
-        body: dict[str, Any] = {"text": wish.detail}
-        if wish.reply is not None and said:
-            body["reply_to"] = said[-1 - wish.reply % len(said)]
-        if wish.thread is not None and (root := self._root(wish.thread)) is not None:
-            body["thread"] = root
-        return body | self._mentions(device, wish.detail)
-
-    def _mentions(self, device: Device, text: str) -> dict[str, Any]:
-        """Whom a text mentions: those who are there for sure; the room, if its owner says so."""
-        people = {one.person.user: one.person for one in self.devices}
-        whom = [
-            {"user": name, "user_id": people[name].user_id} for word, name in MENTIONED.items() if word in text
-        ]  # fmt: skip
-        if "@room" in text and device.person.user == "ann":
-            whom.append({"user": "room", "user_id": "*"})
-        return {"mentions": whom} if whom else {}
-
-    def _fate(self, device: Device, act: Act) -> bool | str:
-        """Whether it becomes an event (else all is so already), or the code of the refusal."""
-        who, owner = device.person, device.person.user == "ann"
-        if act.kind == "message":
-            return self._fate_of_place(act.body.get("reply_to"), act.body.get("thread")) or True
-        mine = self.room.log[act.target - 1].by.user_id == who.user_id
-        needs_owner = act.kind in ("pinned", "unpinned") or (act.kind == "deleted" and not mine)
-        if (act.kind == "edited" and not mine) or (needs_owner and not owner):
-            return "forbidden"
-        if self.room.is_deleted(act.target):
-            return False if act.kind == "deleted" else "bad_state"
-        detail = act.body.get("text") or act.body.get("emoji") or ""
-        return self.room.changes(act.kind, who, act.target, detail) is not None
-
-    def _fate_of_place(self, reply_to: int | None, thread: int | None) -> str | None:
-        hangs_on = [seq for seq in (reply_to, thread) if seq is not None]
-        if any(self.room.is_deleted(seq) for seq in hangs_on):
-            return "bad_field"
-        if reply_to is None or thread is None or reply_to == thread:
-            return None
-        return None if self.room.log[reply_to - 1].body.get("thread") == thread else "bad_field"
