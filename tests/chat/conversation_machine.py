@@ -179,7 +179,7 @@ class Conversation(RuleBasedStateMachine):
         if root is None:
             self.room.read_to(who, seq)
             now = self.room.read[who], self.room.unread(who), len(self.room.unread_mentions(who))
-            assert (reply.seq, reply.unread, reply.mentions) == now
+            assert (reply.read, reply.unread, reply.mentions) == now
         else:
             self.room.read_thread_to(who, root, seq)
             assert reply.unread == self.room.unread_replies(who, root)

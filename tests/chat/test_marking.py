@@ -45,9 +45,9 @@ async def test_reading_tells_how_much_is_left(autojump_clock: MockClock) -> None
         seqs = [await ann.say("garden", f"{n}") for n in range(4)]
         reply = await bob.ask("read", room="garden", seq=seqs[1])
         del reply["id"]
-        assert reply == {"type": "read", "room": "garden", "seq": seqs[1], "unread": 2, "mentions": 0}
+        assert reply == {"type": "read", "room": "garden", "read": seqs[1], "unread": 2, "mentions": 0}
         again = await bob.ask("read", room="garden", seq=seqs[0])
-        assert (again["seq"], again["unread"]) == (seqs[1], 2)
+        assert (again["read"], again["unread"]) == (seqs[1], 2)
 
 
 async def test_who_has_just_said_something_has_read_it(autojump_clock: MockClock) -> None:
@@ -66,7 +66,7 @@ async def test_ones_other_devices_hear_what_one_has_read(nodes: int, autojump_cl
         seq = await ann.say("garden", "hello")
         await phone.ask("read", room="garden", seq=seq)
         await desk.until(lambda: bool(pushes(desk, "read")), SOON_S)
-        assert pushes(desk, "read") == [{"type": "read", "room": "garden", "seq": seq, "unread": 0, "mentions": 0}]
+        assert pushes(desk, "read") == [{"type": "read", "room": "garden", "read": seq, "unread": 0, "mentions": 0}]
         await desk.ask("read", room="garden", seq=seq)  # nothing moves: nobody is told
         await quiet()
         assert (pushes(phone, "read"), len(pushes(desk, "read")), pushes(ann, "read")) == ([], 1, [])
@@ -101,7 +101,7 @@ async def test_a_marker_of_a_thread_is_another_one(autojump_clock: MockClock) ->
         reply = await ann.say("garden", "green tea", thread=root)
         read = await phone.ask("read", room="garden", thread=root, seq=reply)
         del read["id"]
-        assert read == {"type": "read", "room": "garden", "thread": root, "seq": reply, "unread": 0}
+        assert read == {"type": "read", "room": "garden", "thread": root, "read": reply, "unread": 0}
         await desk.until(lambda: bool(pushes(desk, "read")), SOON_S)
         assert pushes(desk, "read") == [read]
         assert pushes(ann, "seen") == []
@@ -139,7 +139,7 @@ async def test_joining_tells_how_far_one_has_read(autojump_clock: MockClock) -> 
         again = await (await log_in(chat, token, chat.nodes[1])).join("garden")
         assert marks(again) == (4, 3, 1)
         resuming = await log_in(chat, token, chat.nodes[1])
-        await resuming.ask("resume", rooms={"garden": {"since": again["seq"], "epoch": again["epoch"]}})
+        await resuming.ask("resume", rooms={"garden": {"since": again["read"], "epoch": again["epoch"]}})
         (resumed,) = resuming.all_of("joined")
         assert marks(resumed) == (4, 3, 1)
         assert "read" not in await (await chat.guest()).join("garden")

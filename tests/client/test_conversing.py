@@ -34,7 +34,7 @@ from trichat.core.replies_conversation import DevicePresence, PersonPresence, Se
 
 BOB = Person("bob", UserId("u_bob"))
 MESSAGE: Frame = {"type": "message", "room": "garden", "seq": 7, "from": "bob", "from_id": "u_bob", "ts": "", "rev": 7}
-READ: Frame = {"type": "read", "room": "garden", "seq": 7, "unread": 2, "mentions": 1}
+READ: Frame = {"type": "read", "room": "garden", "read": 7, "unread": 2, "mentions": 1}
 FOLLOWING: Frame = {"type": "following", "room": "garden", "thread": 7, "following": True}
 PRESENT: Frame = {
     "user": "bob", "user_id": "u_bob", "state": "online", "devices": [{"device": "phone", "state": "online"}],
@@ -150,8 +150,8 @@ async def test_that_one_is_writing_is_said_once(nursery: trio.Nursery, autojump_
 
 #: What the server pushes that is in no log, and what the application hears of it.
 PUSHES: list[tuple[Frame, ClientEvent]] = [
-    (READ, ReadMoved(room="garden", seq=7, unread=2, mentions=1)),
-    (READ | {"thread": 3}, ReadMoved(room="garden", thread=3, seq=7, unread=2, mentions=1)),
+    (READ, ReadMoved(room="garden", read=7, unread=2, mentions=1)),
+    (READ | {"thread": 3}, ReadMoved(room="garden", thread=3, read=7, unread=2, mentions=1)),
     ({"type": "seen", "room": "garden", "people": [{"user": "bob", "user_id": "u_bob", "seq": 7}]},
      SeenMoved("garden", [SeenPerson("bob", "u_bob", 7)])),
     (FOLLOWING, FollowChanged("garden", 7, following=True)),

@@ -10,7 +10,23 @@ import pytest
 from trichat.core import replies
 from trichat.core.codec import encode_reply
 from trichat.core.errors import ERROR_CODES, CommandId, Refusal
-from trichat.core.replies import Ack, Error, Gap, Ok, Pong, Reply, Welcome, WelcomeLimits, error_of
+from trichat.core.replies import (
+    Ack,
+    Caution,
+    Error,
+    Gap,
+    Goodbye,
+    Left,
+    Ok,
+    Pong,
+    Reply,
+    Status,
+    Welcome,
+    WelcomeLimits,
+    error_of,
+)
+from trichat.core.replies_conversation import FollowReply, PresenceDiff, ReadReply, SeenReply, TypingPush
+from trichat.core.replies_people import Expiring
 
 #: As `docs/protocol.md` has them.
 CODES_OF_THE_PROTOCOL = {
@@ -22,6 +38,12 @@ CODES_OF_THE_PROTOCOL = {
 ALL_REPLIES = [
     kind for kind in vars(replies).values() if isinstance(kind, type) and issubclass(kind, Reply) and kind is not Reply
 ]
+
+#: What the server says unasked, beside the events of logs.
+PUSHED = (
+    Welcome, Left, Gap, Status, Goodbye, Caution, Error, Expiring, FollowReply, PresenceDiff, ReadReply, SeenReply,
+    TypingPush,
+)  # fmt: skip
 
 
 def encoded(reply: Reply) -> str:
@@ -106,3 +128,8 @@ def test_the_commands_own_id_comes_before_the_refusals() -> None:
     assert error_of(Refusal("forbidden", "said", id="1"), "2").id == "2"
     assert error_of(Refusal("forbidden", "said", id="1"), 0).id == 0
     assert error_of(Refusal("forbidden", "said", id="1")).id == "1"
+
+
+@pytest.mark.parametrize("kind", PUSHED)
+def test_what_is_pushed_and_no_event_of_a_log_has_no_seq(kind: type[Reply]) -> None:
+    assert "seq" not in kind.__struct_fields__

@@ -43,7 +43,7 @@ async def read(session: Session, command: Read) -> None:
 
     def told(command_id: str | float | None) -> ReadReply:
         return ReadReply(
-            id=command_id, room=room.name, thread=command.thread, seq=marker.seq, unread=marker.unread,
+            id=command_id, room=room.name, thread=command.thread, read=marker.seq, unread=marker.unread,
             mentions=marker.mentions if in_room else UNSET,
         )  # fmt: skip
 

@@ -151,11 +151,11 @@ class Warned(Struct, frozen=True):
 
 
 class ReadMoved(Struct, frozen=True, kw_only=True):
-    """We have read on, on another device: up to `seq`, in the room or in a thread."""
+    """We have read on, on another device: up to the event `read`, in the room or in a thread."""
 
     room: str
     thread: int | None = None
-    seq: int
+    read: int
     unread: int
     mentions: int = 0
 

@@ -69,7 +69,7 @@ class ReadReply(Reply, frozen=True, kw_only=True, tag="read"):
 
     room: str
     thread: int | UnsetType = UNSET
-    seq: int
+    read: int
     unread: int
     mentions: int | UnsetType = UNSET
 
