@@ -68,6 +68,8 @@ def secrets_of(play: Play, stage: Stage, command: str = "", fields: Mapping[str,
     if command == "whois":
         return room  # it tells who somebody is
     people = [stage.host, play.cast.member, play.cast.banned, play.cast.muted]
+    if command in ("rooms", "inbox"):  # which say with whom: `direct` was asked of the host before
+        people.remove(stage.host)
     names = {one.name for one in people} | {one.person.user_id for one in people}
     return (room | names) - set(json.dumps(fields).split('"'))
 
