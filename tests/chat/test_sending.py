@@ -212,7 +212,7 @@ class _Asked(MemoryStore):
         await super().begin()
 
 
-@pytest.mark.parametrize(("text", "calls"), [("plain", 1), ("ann@site.org", 2), ("@ann", 3)])
+@pytest.mark.parametrize(("text", "calls"), [("plain", 1), ("ann@site.org", 1), ("@ann@site.org", 1), ("@ann", 3)])
 async def test_a_plain_message_asks_the_store_nothing(autojump_clock: MockClock, text: str, calls: int) -> None:
     store = _Asked(LOOSE, chance=Chance())
     async with open_chat(store=store) as chat:

@@ -17,6 +17,7 @@ from trichat.core.codec import quote
 from trichat.core.commands import Send
 from trichat.core.errors import Refusal
 from trichat.core.events import Draft
+from trichat.core.mentions import may_mention
 from trichat.core.names import RoomName
 
 
@@ -31,7 +32,7 @@ def send(session: Session, command: Send) -> Waiting | None:
     if session.key is not None:
         demand_scope(session, "send", membership.room.name)
     _check(command, session.hub.limits.text, session.hub.limits.cid_chars)
-    if command.reply_to is not UNSET or command.thread is not UNSET or "@" in command.text:
+    if command.reply_to is not UNSET or command.thread is not UNSET or may_mention(command.text):
         return partial(_send_placed, session, membership, command)
     assert session.user_id is not None
     assert session.user is not None
@@ -55,7 +56,7 @@ async def _send_placed(session: Session, membership: Membership, command: Send) 
 
 async def _mentioned(session: Session, membership: Membership, text: str) -> Mentioned:
     """Whom the text mentions; nobody where they may not read (any more): whether it is taken, `append` says."""
-    if "@" not in text:
+    if not may_mention(text):
         return Mentioned()
     room = membership.room
     actor = session.actor

@@ -79,6 +79,8 @@ _REMOVE_GONE: Final = """
     DELETE FROM trichat.devices USING gone WHERE devices.incarnation = gone.incarnation
     RETURNING devices.user_id, extract(epoch FROM now() - gone.seen_at)::float
 """
+#: Before it, a look at the few rows of nodes: mostly none is gone, and that statement is made for many people.
+_IS_ONE_GONE: Final = "SELECT FROM trichat.nodes WHERE seen_at <= now() - make_interval(secs => %s) LIMIT 1"
 _TOUCH_NODE: Final = """
     UPDATE trichat.nodes SET node = %s, degraded = %s, seen_at = now() WHERE incarnation = %s RETURNING incarnation
 """
@@ -114,6 +116,8 @@ def record_node(
 
 
 def _remove_gone(connection: Connection, me: Incarnation, gone_s: float) -> None:
+    if connection.execute(_IS_ONE_GONE, (gone_s,)).fetchone() is None:
+        return
     ago_s: dict[UserId, float] = {}
     for user_id, seconds in connection.execute(_REMOVE_GONE, (gone_s, me)):
         ago_s[user_id] = min(seconds, ago_s.get(user_id, seconds))
