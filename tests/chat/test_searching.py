@@ -159,20 +159,26 @@ class Indexer:
         return True
 
 
-async def began_at(indexer: Indexer, *, busy: bool) -> list[float]:
+async def began_at(indexer: Indexer, *, waiting: int, within_s: float = 4.0) -> list[float]:
     """When its steps began, in seconds from now."""
     now = trio.current_time()
-    with trio.move_on_after(2 * LOOSE.index_rest_s + 1.9):
-        await run_indexing(indexer, LOOSE, lambda: busy)
+    with trio.move_on_after(within_s):
+        await run_indexing(indexer, LOOSE, lambda: waiting)
     return [round(at - now, 3) for at in indexer.at]
 
 
 async def test_the_index_is_looked_at_now_and_then_and_filled_for_half_of_the_time(autojump_clock: MockClock) -> None:
     rest = LOOSE.index_rest_s
     steps = [0, rest, rest + 0.2, rest + 0.4, rest + 0.6, 2 * rest + 0.6]
-    assert (await began_at(Indexer(steps=3), busy=False))[:6] == steps
+    assert (await began_at(Indexer(steps=3), waiting=0))[:6] == steps
 
 
 async def test_while_there_are_sends_the_index_has_a_tenth_of_the_time(autojump_clock: MockClock) -> None:
     rest = LOOSE.index_rest_s
-    assert (await began_at(Indexer(steps=9), busy=True))[:4] == [0, rest, rest + 1, rest + 2]
+    assert (await began_at(Indexer(steps=9), waiting=1))[:4] == [0, rest, rest + 1, rest + 2]
+
+
+async def test_in_a_flood_of_sends_the_index_has_a_hundredth_of_the_time(autojump_clock: MockClock) -> None:
+    rest = LOOSE.index_rest_s
+    began = await began_at(Indexer(steps=9), waiting=LOOSE.index_flood, within_s=30)
+    assert began[:4] == [0, rest, rest + 10, rest + 20]

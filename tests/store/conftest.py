@@ -33,7 +33,8 @@ BINARIES: dict[str, Path] = {"embedded": embedded_binaries()}
 if (_older := older_binaries()) is not None:
     BINARIES[f"postgresql{_older.parent.name}"] = _older
 
-LIMITS = Limits()
+#: Fewer rooms of one person than a server allows: tests make them all.
+LIMITS = Limits(direct_rooms=50, owned_rooms=30)
 
 
 class Stage(Struct):

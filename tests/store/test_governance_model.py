@@ -414,7 +414,7 @@ def test_the_twin_does_what_the_model_does() -> None:
         await play(Stage(MemoryStore(LIMITS, chance=Chance(), clock=lambda: time[0]), pass_time))
 
     with _playing(run, shifts=False) as playing:
-        _play(playing, examples=300, steps=50)
+        _play(playing, examples=200, steps=50)
 
 
 @pytest.mark.slow

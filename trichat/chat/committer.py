@@ -84,9 +84,9 @@ class Committer:
         return True
 
     @property
-    def busy(self) -> bool:
-        """Some draft is not answered yet."""
-        return self._waiting > 0
+    def waiting(self) -> int:
+        """How many drafts are not answered yet."""
+        return self._waiting
 
     async def drained(self) -> None:
         """Wait until nothing waits and nothing is in flight."""

@@ -101,7 +101,7 @@ class Hub:
             nursery.start_soon(self.typists.run)
             nursery.start_soon(self.watching.run)
             nursery.start_soon(self._run_forgetting)
-            nursery.start_soon(run_indexing, self.store.searching, self.limits, lambda: self.committer.busy)
+            nursery.start_soon(run_indexing, self.store.searching, self.limits, lambda: self.committer.waiting)
             task_status.started()
 
     # rooms

@@ -17,7 +17,7 @@ from trichat.core.codec import quote
 from trichat.core.commands import Send
 from trichat.core.errors import Refusal
 from trichat.core.events import Draft
-from trichat.core.mentions import may_mention
+from trichat.core.mentions import find_mention
 from trichat.core.names import RoomName
 
 
@@ -32,12 +32,13 @@ def send(session: Session, command: Send) -> Waiting | None:
     if session.key is not None:
         demand_scope(session, "send", membership.room.name)
     _check(command, session.hub.limits.text, session.hub.limits.cid_chars)
-    if command.reply_to is not UNSET or command.thread is not UNSET or may_mention(command.text):
+    text = command.text
+    if command.reply_to is not UNSET or command.thread is not UNSET or ("@" in text and find_mention(text) is not None):
         return partial(_send_placed, session, membership, command)
     assert session.user_id is not None
     assert session.user is not None
     room = membership.room
-    body = b'{"text":%b}' % quote(command.text)
+    body = b'{"text":%b}' % quote(text)
     _submit(session, command, Draft(room.id, room.name, "message", session.user_id, session.user, command.cid, body))
     return None
 
@@ -56,7 +57,7 @@ async def _send_placed(session: Session, membership: Membership, command: Send) 
 
 async def _mentioned(session: Session, membership: Membership, text: str) -> Mentioned:
     """Whom the text mentions; nobody where they may not read (any more): whether it is taken, `append` says."""
-    if not may_mention(text):
+    if find_mention(text) is None:
         return Mentioned()
     room = membership.room
     actor = session.actor

@@ -74,6 +74,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     snippet_chars: int = 160  # of what is shown of a found text
     index_portion: int = 1_000  # events that one step of the index takes, long ones count more; rooms it looks at, too
     index_share: float = 0.1  # of the time, which a node that has sends to commit gives to the index at most; else half
+    index_flood: int = 500  # sends that wait to be committed; then a hundredth of the time
     index_rest_s: float = 1.0  # between looks at what is to be put in the index
     compact_events: int = 20_000  # that one compacted page looks at
     findings: int = 100  # of one kind in one room, that `trichat doctor` says; more: counted

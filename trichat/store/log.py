@@ -27,9 +27,9 @@ def append_events(connection: Connection, drafts: Sequence[Draft], patience_ms: 
     No text in them holds U+0000, which the parser of commands refuses: PostgreSQL would refuse the whole batch.
     """
     room_ids = ",".join(map(str, {draft.room_id for draft in drafts}))
-    batch = _encode([_row(draft) for draft in drafts])
-    special = b"true" if any(draft.special for draft in drafts) else b"false"
-    result = connection.run(_APPEND, [b"{%b}" % room_ids.encode(), batch, b"%d" % patience_ms, special])
+    rows = [_row(draft) for draft in drafts]
+    special = b"true" if any("mentions" in row for row in rows) else b"false"
+    result = connection.run(_APPEND, [b"{%b}" % room_ids.encode(), _encode(rows), b"%d" % patience_ms, special])
     at, seqs, outcomes = (result.get_value(0, column) for column in range(3))
     assert at is not None
     assert seqs is not None
