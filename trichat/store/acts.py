@@ -14,15 +14,13 @@ from msgspec import Struct, structs
 from trichat.core.acts import Act, Acted, Message, Remove, Respond, Rewrite, Stick, act_fingerprint
 from trichat.core.codec import quote
 from trichat.core.events import Event
-from trichat.core.governance import check_visible, cid_reused
 from trichat.core.judging import Case
 from trichat.core.judging_acts import judge_act, said_mentions, superseded_body
 from trichat.core.limits import Limits
 from trichat.core.names import RoomId
 from trichat.core.present import tombstone
-from trichat.core.standing import Standing
 from trichat.store.connection import Connection
-from trichat.store.log import COLUMNS, read_event
+from trichat.store.repeats import repeated_event
 from trichat.store.room_lock import (
     From,
     LockedRoom,
@@ -62,8 +60,9 @@ def act(connection: Connection, room_id: RoomId, asked: AskedAct, limits: Limits
     with governing(connection, patience_ms):
         room = lock_room(connection, room_id)
         standing = standing_of(connection, room.id, asked.by.actor.user_id)
-        if (before := _repeated(connection, room, asked, standing)) is not None:
-            return before
+        before = repeated_event(connection, room, asked.by.actor.user_id, standing, cid=asked.cid, digest=asked.digest)
+        if before is not None:
+            return Acted(before, before.seq, repeated=True)
         stored = load_message(connection, room.id, asked.seq, first=room.record.first)
         case = Case(room.rules, asked.by.actor, standing, room.now)
         known = None if stored is None else _with_what_counts(connection, room, asked, stored.message)
@@ -79,24 +78,6 @@ def act(connection: Connection, room_id: RoomId, asked: AskedAct, limits: Limits
         if verdict.audited:
             _note(connection, room, asked, stored.message)
         return Acted(event, event.seq, repeated=False)
-
-
-_BY_CID: Final = f"""
-    SELECT digest, {COLUMNS} FROM trichat.events WHERE room_id = %s AND user_id = %s AND cid = %s
-"""  # noqa: S608 (our own constants)
-
-
-def _repeated(connection: Connection, room: LockedRoom, asked: AskedAct, standing: Standing) -> Acted | None:
-    if asked.cid is None:
-        return None
-    row = connection.execute(_BY_CID, (room.id, asked.by.actor.user_id, asked.cid)).fetchone()
-    if row is None:
-        return None
-    check_visible(room.rules, standing)
-    event = read_event(row[1:])
-    if row[0] != asked.digest:
-        raise cid_reused(event.seq)
-    return Acted(event, event.seq, repeated=True)
 
 
 # what is judged

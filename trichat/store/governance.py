@@ -15,8 +15,6 @@ from trichat.core.accounts import MyRoom
 from trichat.core.changes import Change, Changed, Enter, Quit, RoomState, Target, Verdict, fingerprint
 from trichat.core.events import Person
 from trichat.core.governance import (
-    check_visible,
-    cid_reused,
     judge,
     no_such_room,
     permit,
@@ -24,7 +22,7 @@ from trichat.core.governance import (
 from trichat.core.names import RoomId, RoomName, UserId
 from trichat.core.standing import NOBODY, Actor, Permission, Role, Standing, is_account
 from trichat.store.connection import Connection
-from trichat.store.log import COLUMNS, read_event
+from trichat.store.repeats import repeated_event
 from trichat.store.room_lock import (
     NOW_MS,
     STANDING,
@@ -111,10 +109,6 @@ def lock_permitted(
 
 # changing
 
-_BY_CID: Final = f"""
-    SELECT digest, {COLUMNS} FROM trichat.events WHERE room_id = %s AND user_id = %s AND cid = %s
-"""  # noqa: S608 (our own constants)
-
 
 class Asked(Struct, frozen=True):
     """A change that somebody asks for, perhaps about another person."""
@@ -144,8 +138,9 @@ def change_locked(connection: Connection, room: LockedRoom, asked: Asked) -> Cha
     about = [] if target is None else [target.user_id]
     standings = standings_of(connection, room.id, [actor.user_id, *about])
     standing = standings[actor.user_id]
-    if (before := _repeated(connection, room, asked, standing)) is not None:
-        return before
+    before = repeated_event(connection, room, actor.user_id, standing, cid=asked.cid, digest=asked.digest)
+    if before is not None:
+        return Changed(before, before.seq, repeated=True, standing=standing)
     aimed = None if target is None else Target(target.user_id, target.user, standings[target.user_id])
     state = _state(connection, room, asked.change, standing)
     verdict = judge(state, actor, standing, asked.change, aimed, now=room.now)
@@ -155,19 +150,6 @@ def change_locked(connection: Connection, room: LockedRoom, asked: Asked) -> Cha
     add_event(connection, room.id, event, asked.digest)
     _write(connection, room, asked, verdict)
     return Changed(event, event.seq, repeated=False, standing=verdict.standings.get(actor.user_id, standing))
-
-
-def _repeated(connection: Connection, room: LockedRoom, asked: Asked, standing: Standing) -> Changed | None:
-    if asked.cid is None:
-        return None
-    row = connection.execute(_BY_CID, (room.id, asked.by.actor.user_id, asked.cid)).fetchone()
-    if row is None:
-        return None
-    check_visible(room.rules, standing)
-    event = read_event(row[1:])
-    if row[0] != asked.digest:
-        raise cid_reused(event.seq)
-    return Changed(event, event.seq, repeated=True, standing=standing)
 
 
 _COUNT_MEMBERS: Final = "SELECT count(*) FROM trichat.standings WHERE room_id = %s AND role IS NOT NULL"

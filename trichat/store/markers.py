@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from trichat.chat.people_ports import Access
-from trichat.core.conversation import InboxRoom, Level, Marker, Mention, Moved, ReadUpTo, Told
+from trichat.core.conversation import InboxRoom, Level, Mention, Moved, ReadUpTo, Told
 from trichat.core.errors import Refusal
 from trichat.core.governance import permit
 from trichat.core.judging import needs_role, no_such_room
@@ -39,13 +39,12 @@ def too_many_members(most: int) -> Refusal:
     return Refusal("limit_reached", f"who has read how far is shown up to {most} members", field="room")
 
 
-def _access(connection: Connection, room_id: RoomId, viewer: Actor) -> tuple[Access, Marker]:
-    found = access_by_id(connection, room_id, viewer.user_id, marked=True)
+def _access(connection: Connection, room_id: RoomId, viewer: Actor, *, marked: bool = False) -> Access:
+    found = access_by_id(connection, room_id, viewer.user_id, marked=marked)
     if found is None:
         raise no_such_room()
     demand_member(found.record.rules, viewer, found.standing, found.now)
-    assert found.marker is not None  # as of every member
-    return found, found.marker
+    return found
 
 
 # read and seen
@@ -64,15 +63,14 @@ _READ: Final = f"""
 
 def read(connection: Connection, room_id: RoomId, viewer: Actor, seq: int) -> Moved:
     """Move the marker forward to `seq`; a message that is kept no more is before all that are."""
-    found, marker = _access(connection, room_id, viewer)
-    if seq > found.record.head:
-        raise beyond(found.record.head)
-    if seq > marker.seq:
-        params = {"room_id": room_id, "user_id": viewer.user_id, "seq": seq}
-        row = connection.execute(_READ, params).fetchone()
-        if row is not None and (moved := read_marker(row)) is not None:
-            return Moved(moved, moved=True)
-        _, marker = _access(connection, room_id, viewer)  # another device was faster, or they are no member any more
+    head = _access(connection, room_id, viewer).record.head
+    if seq > head:
+        raise beyond(head)
+    row = connection.execute(_READ, {"room_id": room_id, "user_id": viewer.user_id, "seq": seq}).fetchone()
+    if row is not None and (moved := read_marker(row)) is not None:
+        return Moved(moved, moved=True)
+    marker = _access(connection, room_id, viewer, marked=True).marker  # it was there already, or they are gone
+    assert marker is not None  # as of every member
     return Moved(marker, moved=False)
 
 
