@@ -7,7 +7,7 @@ import pytest
 from tests.client_bytes import request_head
 from tests.edge.doors import answer_of, open_door, status_of
 from tests.nodes import Node
-from trichat.edge.origin import answers_to
+from trichat.core.origins import answers_to
 from trichat.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("no_bugs")

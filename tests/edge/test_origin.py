@@ -7,7 +7,7 @@ import pytest
 from tests.client_bytes import request_head
 from tests.edge.doors import open_door, status_of
 from tests.nodes import Node
-from trichat.edge.origin import page_may_connect
+from trichat.core.origins import page_may_connect
 
 pytestmark = pytest.mark.usefixtures("no_bugs")
 

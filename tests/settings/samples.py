@@ -39,6 +39,12 @@ _SITE: Final = {"jwt_issuer": "https://id.example.org/", "jwt_audience": "chat"}
 SAMPLES: Final[dict[str, Sample]] = {
     "host": text("0.0.0.0"),
     "port": number(9090),
+    "workers": number(2),
+    "tls_cert": Sample(Path("/srv/c.pem"), "/srv/c.pem", "/srv/c.pem", '"/srv/c.pem"', {"tls_key": "/srv/k.pem"}),
+    "tls_key": Sample(Path("/srv/k.pem"), "/srv/k.pem", "/srv/k.pem", '"/srv/k.pem"', {"tls_cert": "/srv/c.pem"}),
+    "admin_host": text("::1"),
+    "admin_port": number(9091),
+    "otlp_endpoint": text("http://127.0.0.1:4318"),
     "database_url": text("postgresql://ann@db.example.org:5433,db2.example.org/chat?target_session_attrs=read-write"),
     "redis_url": text("rediss://cache.example.org:6380/1"),
     "data_dir": Sample(Path("/srv/chat data"), "/srv/chat data", "/srv/chat data", '"/srv/chat data"'),

@@ -16,7 +16,8 @@ from trichat.settings import DECLARED, Settings, load_settings
 def only(name: str) -> Settings:
     """Settings of which this one alone is not the default, but for what it must not be without."""
     sample = SAMPLES[name]
-    return Settings(**{name: sample.value}, **sample.beside)  # type: ignore[arg-type]  # any field
+    beside = {key: SAMPLES[key].value if key in SAMPLES else text for key, text in sample.beside.items()}
+    return Settings(**{name: sample.value, **beside})  # type: ignore[arg-type]  # any field
 
 
 each_setting = pytest.mark.parametrize("name", list(DECLARED))

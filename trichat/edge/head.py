@@ -10,7 +10,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from trichat.edge.origin import answers_to, page_may_connect
+from trichat.core.origins import answers_to, page_may_connect
 
 #: The path of the WebSocket endpoint.
 WS_PATH: Final = "/ws"

@@ -82,6 +82,26 @@ def check_jwks(text: str) -> None:
     return None
 
 
+def check_otlp_endpoint(text: str) -> None:
+    try:
+        parts = urlsplit(text)
+        right = (
+            parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
+        )
+    except ValueError:
+        right = False
+    if not right or re.search(r"[\s?#]", text):
+        raise ValueError("is no URL of a collector; say http://HOST:4318, without a user")
+
+
+def check_tls(cert: object, key: object) -> list[str]:
+    """What is wrong with these together."""
+    if (cert is None) == (key is None):
+        return []
+    flag = "--tls-key" if key is None else "--tls-cert"
+    return [f"{flag} is not set; a certificate goes with its key"]
+
+
 def check_claim(text: str) -> None:
     if not text:
         raise ValueError("is no claim's name; say preferred_username, email, or as your site calls it")

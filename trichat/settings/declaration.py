@@ -53,6 +53,51 @@ class Settings(Struct, frozen=True, kw_only=True):
         int,
         Setting(means="the port to listen on; 0: any free one", metavar="PORT", least=0, most=65_535),
     ] = 8080
+    workers: Annotated[
+        int,
+        Setting(means="how many nodes serve that port, each a process of its own", metavar="N", least=1, most=128),
+    ] = 1
+    tls_cert: Annotated[
+        Path | None,
+        Setting(
+            means="a PEM file with the certificate and its chain: the port speaks https and wss then",
+            metavar="FILE",
+            check=checks.check_file,
+            otherwise="none: http and ws",
+        ),
+    ] = None
+    tls_key: Annotated[
+        Path | None,
+        Setting(
+            means="the PEM file with that certificate's private key",
+            metavar="FILE",
+            check=checks.check_file,
+            otherwise="none",
+        ),
+    ] = None
+    admin_host: Annotated[
+        str,
+        Setting(means="the address of the port for operators", metavar="HOST", check=checks.check_host),
+    ] = "127.0.0.1"
+    admin_port: Annotated[
+        int | None,
+        Setting(
+            means="a port of its own for `/metrics`, which the public one then does not serve; 0: any free one",
+            metavar="PORT",
+            least=0,
+            most=65_535,
+            otherwise="none: the public port serves it",
+        ),
+    ] = None
+    otlp_endpoint: Annotated[
+        str | None,
+        Setting(
+            means="where traces go, as OTLP over HTTP: `http://127.0.0.1:4318`",
+            metavar="URL",
+            check=checks.check_otlp_endpoint,
+            otherwise="nowhere",
+        ),
+    ] = None
     database_url: Annotated[
         str | None,
         Setting(

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from trichat.settings.checks import check_outside, check_text
+from trichat.settings.checks import check_outside, check_text, check_tls
 from trichat.settings.declaration import Settings
 from trichat.settings.declared import DECLARED, VARIABLE_PREFIX, Declared, show
 
@@ -53,7 +53,8 @@ def load_settings(
         raise SettingsError(gathering.problems)
     settings = msgspec.convert(gathering.values, Settings)
     keys = settings.jwt_jwks or settings.jwt_secret_file
-    if problems := check_outside(keys, settings.jwt_issuer, settings.jwt_audience):
+    problems = check_outside(keys, settings.jwt_issuer, settings.jwt_audience)
+    if problems := problems + check_tls(settings.tls_cert, settings.tls_key):
         raise SettingsError(problems)
     return settings
 
