@@ -28,7 +28,8 @@ from trichat.chat.vault_port import Vault
 from trichat.core.chance import Chance
 from trichat.core.limits import LIFTED, Limits
 from trichat.core.tokens import Signer
-from trichat.edge.front_door import FrontDoor, listen
+from trichat.edge.front_door import FrontDoor
+from trichat.edge.listeners import listen
 from trichat.settings import Settings
 from trichat.store.memory import MemoryStore
 from trichat.store.postgres import open_postgres_store

@@ -11,10 +11,12 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 import trio
+from msgspec import Struct
 
 from trichat import __version__
 from trichat.bridge.redis import BridgeUnusable, open_redis_bridge
@@ -25,7 +27,8 @@ from trichat.core.account_names import load_name_tables
 from trichat.core.chance import Chance
 from trichat.core.limits import Limits
 from trichat.core.tokens import Signer
-from trichat.edge.front_door import FrontDoor, listen
+from trichat.edge.front_door import FrontDoor
+from trichat.edge.listeners import listen, start_listening
 from trichat.embedded import EmbeddedUnusable, open_embedded
 from trichat.settings import Settings
 from trichat.store.postgres import open_postgres_store
@@ -43,30 +46,43 @@ _SPREAD_CLIENTS_PER_S = 1000
 _READY_S = 1.0
 
 
-def run(settings: Settings) -> int:
-    """Run a node until it is told to stop by SIGTERM or SIGINT. Returns the exit code of the process."""
+class Place(Struct, frozen=True):
+    """Where a node serves, and whom it tells that it does."""
+
+    listeners: Sequence[socket.socket]
+    who: str  # the node, or all of those on one port, for people
+    say: Callable[[str], None]  # given the greeting, once the node serves
+
+
+def run(settings: Settings, place: Place | None = None) -> int:
+    """Run a node until it is told to stop by SIGTERM or SIGINT. Returns the exit code of the process.
+
+    Without a `place`, which a supervisor gives, it listens where the settings say, and prints its greeting.
+    """
     try:
-        return trio.run(serve, settings)
+        return trio.run(serve, settings, place)
     except* (StoreUnavailable, StoreUnusable, BridgeUnusable, EmbeddedUnusable, VaultUnusable, OSError) as group:
         for error in _leaves(group):
             print(f"trichat: {error}", file=sys.stderr)
     return 1
 
 
-async def serve(settings: Settings) -> int:
+async def serve(settings: Settings, place: Place | None = None) -> int:
     """The node, inside Trio. Returns 0 when it stopped in order within `drain_s`, 1 when something was cut off."""
     _raise_descriptor_limit()
-    listeners = listen(settings.host, settings.port)
+    if place is None:
+        own = listen(settings.host, settings.port)
+        place = Place(own, f"node {settings.node_id}", partial(print, flush=True))
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with trio.open_nursery() as life:
             stop = _Stop(life.cancel_scope)
             life.start_soon(stop.run, signals)
-            await _live(settings, listeners, stop)
+            await _live(settings, place, stop)
             life.cancel_scope.cancel(reason="the node has stopped")
     return 1 if stop.cut_off else 0
 
 
-async def _live(settings: Settings, listeners: Sequence[socket.socket], stop: _Stop) -> None:
+async def _live(settings: Settings, place: Place, stop: _Stop) -> None:
     """Serve until told to stop, and stop in order; cancelled when told to stop at once."""
     limits = settings.limits()
     async with open_hub(settings, limits) as hub, trio.open_nursery() as services:
@@ -79,9 +95,10 @@ async def _live(settings: Settings, listeners: Sequence[socket.socket], stop: _S
             trusted_proxies=settings.trusted_proxy,
         )
         async with trio.open_nursery() as connections:
-            await connections.start(door.run, listeners)
+            start_listening(place.listeners)
+            await connections.start(door.run, place.listeners)
             _tune_collector()
-            _say_ready(settings, hub, listeners[0])
+            place.say(_greeting(settings, place))
             await stop.asked()
             stop.cut_off = not await _drain(hub, door, settings.drain_s)
             connections.cancel_scope.cancel(reason="drained")
@@ -208,18 +225,17 @@ async def _say_last_word(hub: Hub) -> None:
         log.warning("the node's record stays in the store until it is too old")
 
 
-def _say_ready(settings: Settings, hub: Hub, listener: socket.socket) -> None:
-    port = listener.getsockname()[1]
+def _greeting(settings: Settings, place: Place) -> str:
+    port = place.listeners[0].getsockname()[1]
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     if settings.host in ("0.0.0.0", "::"):  # noqa: S104  # compared, not listened on
         host = "localhost"
-    guests = "" if hub.allow_guests else "  (guests are refused; --allow-guests lets everybody in)\n"
-    print(
-        f"trichat {__version__}, node {hub.node}, is ready\n{guests}"
+    guests = "" if settings.guests_allowed else "  (guests are refused; --allow-guests lets everybody in)\n"
+    return (
+        f"trichat {__version__}, {place.who}, is ready\n{guests}"
         f"  what to type:  http://{host}:{port}/\n"
         f"  chat by hand:  websocat ws://{host}:{port}/ws\n"
-        f'  and then type: {{"type":"join","room":"lobby"}}',
-        flush=True,
+        f'  and then type: {{"type":"join","room":"lobby"}}'
     )
 
 

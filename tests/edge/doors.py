@@ -10,7 +10,8 @@ import trio
 
 from tests.edge.callers import calling
 from tests.nodes import Node
-from trichat.edge.front_door import FrontDoor, listen
+from trichat.edge.front_door import FrontDoor
+from trichat.edge.listeners import listen
 
 
 @asynccontextmanager

@@ -16,7 +16,8 @@ from tests.edge.visitors import lives, undisturbed
 from tests.nodes import LOOSE, Node, make_twins, open_twin_node
 from tests.wire import WireClient, open_wire
 from trichat.core.limits import Limits
-from trichat.edge.front_door import FrontDoor, listen
+from trichat.edge.front_door import FrontDoor
+from trichat.edge.listeners import listen
 
 pytestmark = pytest.mark.usefixtures("no_bugs")
 

@@ -24,8 +24,6 @@ from trichat.edge.head import HeadRefused, check_host, check_upgrade, parse_head
 
 log = logging.getLogger("trichat.front_door")
 
-#: Connections that the kernel holds for us; it caps this at net.core.somaxconn.
-_BACKLOG: Final = 4096
 #: Connections accepted in a row before others get a turn.
 _ACCEPT_TURN: Final = 64
 #: What accept() says when the machine is short of something; any other error ends one caller only.
@@ -37,31 +35,6 @@ _HEAD_BYTES: Final = 4096
 _KEEP_S: Final = 1.0
 #: Close with a reset: SO_LINGER on, 0 seconds.
 _RESET: Final = struct.pack("ii", 1, 0)
-
-
-def listen(host: str, port: int) -> list[socket.socket]:
-    """Listening sockets at all addresses of `host`. Raises OSError; the first one's port counts when `port` is 0."""
-    listeners: list[socket.socket] = []
-    for family, kind, proto, _, address in socket.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    ):
-        sock = socket.socket(family, kind, proto)
-        try:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            if port == 0 and listeners:
-                address = (address[0], listeners[0].getsockname()[1], *address[2:])  # noqa: PLW2901
-            sock.bind(address)
-            sock.listen(_BACKLOG)
-            sock.setblocking(False)
-        except OSError:
-            sock.close()
-            for other in listeners:
-                other.close()
-            raise
-        listeners.append(sock)
-    return listeners
 
 
 class FrontDoor:
