@@ -27,6 +27,7 @@ from trichat.core.errors import Refusal
 from trichat.core.limits import Limits
 from trichat.core.rate import TokenBucket
 from trichat.core.replies import Goodbye
+from trichat.edge.farewell import close_in_order
 from trichat.edge.frames import Binary, Closing, FrameReader, Incoming, Ping, Pong, Violation
 from trichat.edge.outbox import Outbox
 
@@ -217,10 +218,10 @@ class Connection:
                 self.outbox.begin_farewell(self._last_words(reason))
                 await self.outbox.drained()
                 if reason is not NORMAL:
-                    await self._await_close()
+                    await close_in_order(self._stream)
             except trio.BrokenResourceError:
-                pass
-        self.cut_off = clock.cancelled_caught
+                self.cut_off = True  # gone, or did not take in time what a stream was writing: the kernel may let go
+        self.cut_off = self.cut_off or clock.cancelled_caught
 
     def _last_words(self, reason: CloseReason) -> Frame:
         if reason is NORMAL:
@@ -229,10 +230,3 @@ class Connection:
         if self.resume_after_ms is not None:
             goodbye = Goodbye(code=reason.code, reason=reason.text, resume_after_ms=self.resume_after_ms)
         return Frame(encode_reply(goodbye) + close_frame(reason.code, reason.text))
-
-    async def _await_close(self) -> None:
-        """Read on, without looking, until the client closes too: closing first would reset what it has not read."""
-        if isinstance(self._stream, trio.SocketStream | trio.StapledStream):
-            await self._stream.send_eof()
-        while await self._receive():
-            pass

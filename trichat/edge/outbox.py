@@ -14,6 +14,8 @@ from trichat.core.limits import Limits
 
 #: Bytes handed to the socket in one call when a queue is drained.
 _WRITE_BYTES = 262_144
+#: Bytes handed to a stream at once: a record of TLS, whose buffers keep the size that they had to have once.
+_STREAM_BYTES = 16_384
 #: What a frame in the queue costs beside its bytes: CPython's header of a bytes object, and its place in the deque.
 _FRAME_OVERHEAD_BYTES = 48
 
@@ -195,19 +197,19 @@ class Outbox:
     async def _write_stream(self, *, shield: bool) -> None:
         assert self._queue is not None
         self._join_first()
-        chunk = self._queue[0]
+        piece = memoryview(self._queue[0])[self._half : self._half + _STREAM_BYTES]
         whole = False
         try:
-            # a cancelled send_all may have written half a frame, hence the shield; `stop_writing` sets its clock
+            # how much a cancelled send_all has written is unknown, hence the shield; `stop_writing` sets its clock
             with trio.CancelScope(shield=shield) as self._sending:
-                await self._stream.send_all(chunk)
+                await self._stream.send_all(piece)
                 whole = True
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
         finally:
             self._sending = None
             if whole:
-                self._written(len(chunk))
+                self._written(len(piece))
             else:
                 self._lose()  # how much was written is unknown: nothing may follow
             self._settle()
