@@ -40,6 +40,7 @@ from trichat.client import (
     TypingNow,
     Warned,
     open_client,
+    tls_context,
 )
 
 if TYPE_CHECKING:
@@ -64,11 +65,20 @@ def add_parser(subparsers: Subparsers) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("url", metavar="URL", help="the server: ws://localhost:8080/ws, or just localhost:8080")
+    parser.add_argument(
+        "url",
+        metavar="URL",
+        help="the server: ws://localhost:8080/ws, or just localhost:8080; wss:// or https:// for TLS",
+    )
     parser.add_argument("room", metavar="ROOM", help="the room's name, such as lobby")
     add_arguments(parser)
     parser.add_argument(
         "--history", type=_count, default=20, metavar="N", help="earlier messages to show (%(default)s)"
+    )
+    parser.add_argument(
+        "--tls-ca",
+        metavar="FILE",
+        help="a PEM file with the authority of the server's certificate, if this machine does not know it",
     )
     parser.add_argument("--no-color", action="store_true", help="no colours, also on a terminal")
 
@@ -120,6 +130,7 @@ async def _converse(arguments: argparse.Namespace, login: Login, screen: Screen,
             code=login.code,
             token=login.token,
             device="trichat chat",
+            ssl_context=None if arguments.tls_ca is None else tls_context(arguments.tls_ca),
         ) as client:
             login.check(client.user)
             try:

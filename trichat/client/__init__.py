@@ -53,6 +53,7 @@ from trichat.client.replies import (
     Sent,
     ThreadsPage,
 )
+from trichat.client.wire import tls_context
 
 __all__ = [
     "REPEATABLE",
@@ -98,4 +99,5 @@ __all__ = [
     "Unreachable",
     "Warned",
     "open_client",
+    "tls_context",
 ]

@@ -204,6 +204,7 @@ async def open_client(
     """A client that is connected, and stays so until the block is left.
 
     `url` may be several: each new connection goes to the next one. `connect` gives streams in place of TCP.
+    `ssl_context` is for `wss://`: such as `tls_context("ca.pem")`; without it this machine's authorities are believed.
 
     Who we are: a guest, called `name` if it is given; or with a `password` the account `name`, which `register` makes
     first unless it is there and the password is its own. The token that we get brings us back on later connections, and

@@ -22,6 +22,9 @@ from trichat.core.closing import GONE, Reconnect
 #: Statuses under 500 after which the same request may fare better.
 _PASSING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
 _RECEIVE_BYTES = 65_536
+_NEVER = Reconnect.DIFFERENTLY
+#: What OpenSSL says of a certificate whose authority it does not know: X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT and more.
+_UNKNOWN_ISSUER = {2, 18, 19, 20, 21}
 
 
 async def run_connection(
@@ -45,7 +48,7 @@ async def run_connection(
             finally:
                 library.scope.cancel(reason="the connection is over")
     except* (OSError, trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError, ProtocolError) as failures:
-        ending = _lost(_why(_first_leaf(failures)))
+        ending = _failed(_first_leaf(failures))
     except* ConnectionRejected as rejections:  # the last one, since it knows more than a stream that broke
         ending = _rejected(_first_leaf(rejections))
     return ending
@@ -111,6 +114,22 @@ def _why(error: BaseException) -> str:
             plain = one.errno in errno.errorcode and not isinstance(one, ssl.SSLError)
             return os.strerror(one.errno or 0) if plain else one.strerror  # plain: without the address that Trio adds
     return str(error) or str(cause) or GONE.text
+
+
+def _failed(error: BaseException) -> Ending:
+    """Another attempt may do better, but not at believing a server or at speaking TLS with one that does not."""
+    match error.__cause__:
+        case ssl.SSLCertVerificationError() as doubt:
+            return Ending(GONE.code, f"the server's certificate is not to be trusted: {_doubt(doubt)}", _NEVER)
+        case ssl.SSLError(reason="WRONG_VERSION_NUMBER" | "HTTP_REQUEST"):
+            return Ending(GONE.code, "the server does not speak TLS; say ws:// or http://", _NEVER)
+    return _lost(_why(error))
+
+
+def _doubt(error: ssl.SSLCertVerificationError) -> str:
+    if error.verify_code not in _UNKNOWN_ISSUER:
+        return error.verify_message
+    return f"{error.verify_message} (name its authority: --tls-ca FILE, or ssl_context=tls_context(FILE))"
 
 
 def _lost(reason: str) -> Ending:

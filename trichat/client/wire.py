@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Awaitable, Callable
+from functools import cache
 
 import trio
 
@@ -12,12 +14,32 @@ from trichat.client.address import Address
 Connect = Callable[[], Awaitable[trio.abc.Stream]]
 
 
+def tls_context(ca: str | os.PathLike[str] | None = None) -> ssl.SSLContext:
+    """How servers are believed: by this machine's authorities, or by those of the PEM file `ca` alone.
+
+    Raises OSError when the file cannot be read, and ValueError when it holds no certificate.
+    """
+    try:
+        context = ssl.create_default_context(cafile=None if ca is None else os.fspath(ca))
+    except ssl.SSLError as error:
+        raise ValueError(f"{ca} holds no certificate in PEM ({error.reason or error})") from None
+    except OSError as error:
+        raise OSError(error.errno, f"{ca} cannot be read: {error.strerror}") from None
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+@cache  # reading all authorities takes tens of milliseconds, and no other task runs meanwhile
+def _default_context() -> ssl.SSLContext:
+    return tls_context()
+
+
 async def open_stream(address: Address, ssl_context: ssl.SSLContext | None = None) -> trio.abc.Stream:
     """TCP, and TLS where the address says so. Raises OSError or trio.BrokenResourceError."""
     if not address.tls:
         return await trio.open_tcp_stream(address.host, address.port)
     stream = await trio.open_ssl_over_tcp_stream(
-        address.host, address.port, https_compatible=True, ssl_context=ssl_context
+        address.host, address.port, https_compatible=True, ssl_context=ssl_context or _default_context()
     )
     await stream.do_handshake()
     return stream
