@@ -131,8 +131,16 @@ class Limits(Struct, frozen=True, kw_only=True):
     elder_wait_s: float = 0.05  # how long a room waits for a missing number before it is read from the store
 
     # waits, seconds
+    tls_s: float = 10.0  # for the handshake of TLS
     head_s: float = 10.0  # for the whole request head
-    head_bytes: int = 16_384  # of the request head
+    head_bytes: int = 16_384  # of the request head; more: 431
+    body_bytes: int = 65_536  # of a request's body; more: 413
+    body_s: float = 10.0  # for that body
+    request_s: float = 40.0  # for the answer to a request, a long poll's too; then 503
+    answer_bytes: int = 4_194_304  # of one answer, which is gathered before it is sent; more: 500
+    answer_s: float = 20.0  # for a client to take an answer; then reset
+    requests: int = 1_000  # on one connection; then it is closed, and the last answer says so
+    idle_s: float = 60.0  # between two requests on one connection; then it is closed
     handshake_s: float = 10.0  # for the WebSocket handshake after the head
     identify_s: float = 10.0  # without an identity where guests are refused; then closed with 4008
     farewell_s: float = 5.0  # for a client to take `goodbye` and the close frame; then reset

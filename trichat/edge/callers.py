@@ -31,15 +31,15 @@ class Callers:
 
 
 class Call:
-    """One connection: `address` is its client's, as far as it is known; `tls` whether that speaks TLS to a proxy."""
+    """One connection: `address` is its client's, as far as it is known; `tls` whether that came by TLS."""
 
-    __slots__ = ("_callers", "_counted", "_peer", "address", "tls")
+    __slots__ = ("_callers", "_counted", "_peer", "_tls_here", "address", "tls")
 
     def __init__(self, callers: Callers, peer: str) -> None:
         self._callers = callers
         self._counted: str | None = None
         self._peer = self.address = peer
-        self.tls = False
+        self.tls = self._tls_here = False
 
     def __enter__(self) -> Self:
         self._callers.open += 1
@@ -55,6 +55,10 @@ class Call:
     def over_capacity(self) -> bool:
         return self._callers.over_capacity(self._counted)
 
+    def begin_tls(self) -> None:
+        """The connection itself speaks TLS."""
+        self.tls = self._tls_here = True
+
     def read(self, head: Head) -> None:
         """Learn from `head` who the client is, if a trusted proxy says so, and count it under its own address.
 
@@ -62,7 +66,9 @@ class Call:
         """
         forwarded_for, proto = head.headers.get("x-forwarded-for"), head.headers.get("x-forwarded-proto")
         client = self._callers.proxies.client(self._peer, forwarded_for, proto)
-        self.address, self.tls = client.address, client.secure
+        self.address = client.address
+        # a proxy that speaks TLS with us may still have been reached without it
+        self.tls = client.secure if proto and self._callers.proxies.trusts(self._peer) else self._tls_here
         caller = caller_of(client.address)
         if caller != self._counted:
             self.count(caller)

@@ -25,7 +25,7 @@ async def close_in_order(stream: trio.abc.Stream) -> None:
         pass
 
 
-async def _end_tls(stream: trio.SSLStream[trio.SocketStream]) -> trio.SocketStream:
+async def _end_tls(stream: trio.SSLStream[trio.abc.Stream]) -> trio.abc.Stream:
     """TLS's own word for the end, without which the client could not tell it from a cut; the stream underneath."""
     transport = stream.transport_stream
     # the client says something that is no goodbye: it may, and nobody will read that

@@ -19,8 +19,10 @@ from trichat.core.limits import Limits
 from trichat.edge.answers import Readiness, answer, http_response, refusal_response
 from trichat.edge.callers import Call, Callers
 from trichat.edge.connection import Connection
+from trichat.edge.farewell import close_in_order
 from trichat.edge.handshake import shake_hands
 from trichat.edge.head import HeadRefused, check_host, check_upgrade, parse_head
+from trichat.edge.tls import Certificate, NotTls, begin_tls
 
 log = logging.getLogger("trichat.front_door")
 
@@ -41,7 +43,8 @@ class FrontDoor:
     """Serves every connection of a node, each in a task of its own that no other can harm.
 
     `allowed_origins` are those of other pages that may connect; `allowed_hosts` the names that we answer to, beside
-    those of this machine (None: any); `trusted_proxies` the addresses and networks that may speak for clients.
+    those of this machine (None: any); `trusted_proxies` the addresses and networks that may speak for clients. With a
+    `certificate` the listeners speak TLS.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class FrontDoor:
         allowed_origins: Collection[str] = (),
         allowed_hosts: Collection[str] | None = None,
         trusted_proxies: Collection[str] = (),
+        certificate: Certificate | None = None,
     ) -> None:
         self._hub = hub
         self._limits: Limits = hub.limits
@@ -59,6 +63,7 @@ class FrontDoor:
         self._allowed_origins = allowed_origins
         self._allowed_hosts = allowed_hosts
         self.callers = Callers(hub.limits, TrustedProxies(trusted_proxies))
+        self._certificate = certificate
         self._turning_away = 0
         self._empty = trio.Event()
         self._accepting = trio.CancelScope()
@@ -104,13 +109,42 @@ class FrontDoor:
         """
         with self.callers.call(address) as call:
             try:
-                await self._serve(stream, sock, call)
+                if self._certificate is None or sock is None:
+                    await self._serve(stream, sock, call)
+                else:
+                    await self._serve_tls(stream, sock, call, self._certificate)
             except Exception:
                 log.exception("a bug ended a connection at the door")
             finally:
                 await trio.aclose_forcefully(stream)
 
-    async def _serve(self, stream: trio.abc.Stream, sock: socket.socket | None, call: Call) -> None:
+    async def _serve_tls(
+        self, stream: trio.abc.Stream, sock: socket.socket, call: Call, certificate: Certificate
+    ) -> None:
+        """Shake hands, and serve what is said within TLS."""
+        told = call.over_capacity  # that it is one too many, which takes a handshake as well
+        if told and self._turning_away >= self._limits.turned_away:
+            return
+        self._turning_away += told
+        tls = None
+        try:
+            with trio.move_on_after(self._limits.tls_s):
+                tls = await begin_tls(stream, sock, certificate.context)
+        except NotTls as other:
+            if other.plain:
+                await self._respond(stream, http_response(400, "this port speaks https and wss; say https://\n"))
+        except trio.BrokenResourceError:
+            log.debug("a handshake of TLS failed")
+        finally:
+            self._turning_away -= told
+        if tls is not None:
+            call.begin_tls()
+            await self._serve(tls, None, call, sock)
+
+    async def _serve(
+        self, stream: trio.abc.Stream, sock: socket.socket | None, call: Call, under: socket.socket | None = None
+    ) -> None:
+        """`sock`: what may be read and written beside the stream; `under`: the socket under a stream that hides it."""
         raw = await self._answer_or_upgrade(stream, sock, call)
         if raw:
             connection = Connection(self._hub, stream, sock, call.address)
@@ -127,8 +161,9 @@ class FrontDoor:
                 del self.connections[connection]
                 if not self.connections:
                     self._empty.set()
-            if connection.cut_off and sock is not None:
-                _reset(sock)
+            lowest = sock or under
+            if connection.cut_off and lowest is not None:
+                _reset(lowest)
 
     async def _answer_or_upgrade(self, stream: trio.abc.Stream, sock: socket.socket | None, call: Call) -> bytes:
         """The head of a request that may become a WebSocket; empty when it was answered here, or there is none."""
@@ -189,10 +224,8 @@ class FrontDoor:
         with trio.move_on_after(self._limits.farewell_s):
             try:
                 await stream.send_all(response)
-                if isinstance(stream, trio.SocketStream):
-                    await stream.send_eof()
-                    while await stream.receive_some(4096):
-                        pass  # closing with unread bytes would reset the answer away
+                if isinstance(stream, trio.SocketStream | trio.SSLStream):
+                    await close_in_order(stream)
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 pass
 

@@ -21,7 +21,7 @@ _HANDSHAKE_RECORD: Final = 0x16
 #: Flights that a handshake in memory may take; TLS 1.3 has two, TLS 1.2 four.
 _FLIGHTS: Final = 6
 
-TlsStream = trio.SSLStream[trio.SocketStream]
+TlsStream = trio.SSLStream[trio.abc.Stream]
 
 
 class TlsUnusable(Exception):
@@ -95,7 +95,7 @@ def load_context(cert: Path, key: Path) -> ssl.SSLContext:
     return context
 
 
-async def begin_tls(stream: trio.SocketStream, sock: socket.socket, context: ssl.SSLContext) -> TlsStream:
+async def begin_tls(stream: trio.abc.Stream, sock: socket.socket, context: ssl.SSLContext) -> TlsStream:
     """Shake hands with a client that has just come. Raises NotTls, or trio.BrokenResourceError when it fails.
 
     Nothing is made for a client before it has said something.
