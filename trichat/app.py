@@ -29,6 +29,7 @@ from trichat.core.limits import Limits
 from trichat.core.tokens import Signer
 from trichat.edge.front_door import FrontDoor
 from trichat.edge.listeners import listen, start_listening
+from trichat.edge.tls import Certificate, TlsUnusable, open_certificate
 from trichat.embedded import EmbeddedUnusable, open_embedded
 from trichat.settings import Settings
 from trichat.store.postgres import open_postgres_store
@@ -61,7 +62,9 @@ def run(settings: Settings, place: Place | None = None) -> int:
     """
     try:
         return trio.run(serve, settings, place)
-    except* (StoreUnavailable, StoreUnusable, BridgeUnusable, EmbeddedUnusable, VaultUnusable, OSError) as group:
+    except* (
+        StoreUnavailable, StoreUnusable, BridgeUnusable, EmbeddedUnusable, VaultUnusable, TlsUnusable, OSError
+    ) as group:  # fmt: skip
         for error in _leaves(group):
             print(f"trichat: {error}", file=sys.stderr)
     return 1
@@ -70,6 +73,7 @@ def run(settings: Settings, place: Place | None = None) -> int:
 async def serve(settings: Settings, place: Place | None = None) -> int:
     """The node, inside Trio. Returns 0 when it stopped in order within `drain_s`, 1 when something was cut off."""
     _raise_descriptor_limit()
+    certificate = open_certificate(settings.tls_cert, settings.tls_key)
     if place is None:
         own = listen(settings.host, settings.port)
         place = Place(own, f"node {settings.node_id}", partial(print, flush=True))
@@ -77,12 +81,14 @@ async def serve(settings: Settings, place: Place | None = None) -> int:
         async with trio.open_nursery() as life:
             stop = _Stop(life.cancel_scope)
             life.start_soon(stop.run, signals)
-            await _live(settings, place, stop)
+            if certificate is not None:
+                await life.start(_run_renewal, certificate)
+            await _live(settings, place, stop, certificate)
             life.cancel_scope.cancel(reason="the node has stopped")
     return 1 if stop.cut_off else 0
 
 
-async def _live(settings: Settings, place: Place, stop: _Stop) -> None:
+async def _live(settings: Settings, place: Place, stop: _Stop, certificate: Certificate | None) -> None:
     """Serve until told to stop, and stop in order; cancelled when told to stop at once."""
     limits = settings.limits()
     async with open_hub(settings, limits) as hub, trio.open_nursery() as services:
@@ -93,6 +99,7 @@ async def _live(settings: Settings, place: Place, stop: _Stop) -> None:
             allowed_origins=settings.allow_origin,
             allowed_hosts=settings.allowed_hosts,
             trusted_proxies=settings.trusted_proxy,
+            certificate=certificate,
         )
         async with trio.open_nursery() as connections:
             start_listening(place.listeners)
@@ -104,6 +111,16 @@ async def _live(settings: Settings, place: Place, stop: _Stop) -> None:
             connections.cancel_scope.cancel(reason="drained")
         await _say_last_word(hub)
         services.cancel_scope.cancel(reason="the node stops")
+
+
+async def _run_renewal(
+    certificate: Certificate, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+) -> None:
+    """Read the certificate again on each SIGHUP. Lives until cancelled."""
+    with trio.open_signal_receiver(signal.SIGHUP) as hangups:
+        task_status.started()
+        async for _ in hangups:
+            await certificate.renew()
 
 
 class _Stop:
@@ -231,10 +248,11 @@ def _greeting(settings: Settings, place: Place) -> str:
     if settings.host in ("0.0.0.0", "::"):  # noqa: S104  # compared, not listened on
         host = "localhost"
     guests = "" if settings.guests_allowed else "  (guests are refused; --allow-guests lets everybody in)\n"
+    s = "" if settings.tls_cert is None else "s"
     return (
         f"trichat {__version__}, {place.who}, is ready\n{guests}"
-        f"  what to type:  http://{host}:{port}/\n"
-        f"  chat by hand:  websocat ws://{host}:{port}/ws\n"
+        f"  what to type:  http{s}://{host}:{port}/\n"
+        f"  chat by hand:  websocat ws{s}://{host}:{port}/ws\n"
         f'  and then type: {{"type":"join","room":"lobby"}}'
     )
 

@@ -37,7 +37,10 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """0 when the server has stopped as it was told to, 2 when the settings are wrong, else what the app returns."""
+    """0 when the server has stopped as it was told to, 2 when the settings are wrong, else what the app returns.
+
+    1 from --check-config: the settings are right, and a file that they name is not.
+    """
     try:
         settings = _settings(arguments)
     except SettingsError as error:
@@ -46,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 2
     if arguments.check_config:
         print(settings_toml(settings), end="")
-        return 0
+        return _check_certificate(settings)
     set_up_logging(settings.log_level, settings.log_format)
     from trichat.app import run as run_app  # noqa: PLC0415  help and wrong settings answer without loading the server
 
@@ -59,6 +62,22 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         config = os.environ.get(CONFIG_VARIABLE) or None
     flags = {name: getattr(arguments, name) for name in DECLARED}
     return load_settings(flags, os.environ, None if config is None else Path(config))
+
+
+def _check_certificate(settings: Settings) -> int:
+    """0 when there is none, or one that can be used; what clients will find wrong with it is a warning."""
+    if settings.tls_cert is None or settings.tls_key is None:
+        return 0
+    from trichat.edge.tls import Certificate, TlsUnusable  # noqa: PLC0415  loads Trio
+
+    try:
+        certificate = Certificate(settings.tls_cert, settings.tls_key)
+    except TlsUnusable as error:
+        print(f"trichat: {error}", file=sys.stderr)
+        return 1
+    if certificate.doubt is not None:
+        print(f"trichat: warning: {certificate.state}", file=sys.stderr)
+    return 0
 
 
 def add_flags(parser: argparse.ArgumentParser, declared: Declared) -> None:

@@ -66,10 +66,23 @@ class Certificate:
 
     def log_state(self) -> None:
         """Say until when it holds, or what is wrong with it."""
+        log.log(logging.INFO if self.doubt is None else logging.WARNING, "%s", self.state)
+
+    @property
+    def state(self) -> str:
+        """For people."""
         if self.doubt is not None:
-            log.warning("clients will refuse the certificate in %s: %s", self._cert, self.doubt)
-        else:
-            log.info("the certificate in %s holds until %s", self._cert, self.ends_at)
+            return f"clients will refuse the certificate in {self._cert}: {self.doubt}"
+        return f"the certificate in {self._cert} holds until {self.ends_at}"
+
+
+def open_certificate(cert: Path | None, key: Path | None) -> Certificate | None:
+    """What the settings name, if they name any; how it is stands in the log. Raises TlsUnusable."""
+    if cert is None or key is None:
+        return None
+    certificate = Certificate(cert, key)
+    certificate.log_state()
+    return certificate
 
 
 def load_context(cert: Path, key: Path) -> ssl.SSLContext:
