@@ -22,6 +22,7 @@ from tests.vault.hashers import CHEAP
 from tests.vaults import TwinVault
 from trichat.bridge.memory import MemoryBus
 from trichat.bridge.redis import open_redis_bridge
+from trichat.chat.figures import Figures
 from trichat.chat.hub import Hub
 from trichat.chat.ports import Bridge, Store
 from trichat.chat.vault_port import Vault
@@ -34,6 +35,7 @@ from trichat.settings import Settings
 from trichat.store.memory import MemoryStore
 from trichat.store.postgres import open_postgres_store
 from trichat.vault import open_vault
+from trichat.web import open_to_web
 
 #: The limits of a node that no test should run into by chance.
 LOOSE = Limits(connections_per_address=LIFTED, commands_per_s=LIFTED, command_burst=LIFTED)
@@ -76,6 +78,7 @@ async def open_node_over(
     limits: Limits,
     listening: bool,
     wall_clock: Callable[[], float] = time.time,
+    figures: Figures | None = None,
 ) -> AsyncIterator[Node]:
     """A node over these ports; `listening` at a free port of 127.0.0.1, else only by `connect`."""
     hub = Hub(
@@ -88,12 +91,13 @@ async def open_node_over(
         signer=Signer(await store.signing_secrets()),
         vault=vault,
         wall_clock=wall_clock,
+        figures=figures,
     )
 
     async def ready() -> dict[str, str]:
         return {"postgresql": "ok", "draining": "no"}
 
-    door = FrontDoor(hub, ready)
+    door = FrontDoor(hub, open_to_web(hub, ready, with_metrics=True))
     listeners: Sequence[socket.socket] = listen("127.0.0.1", 0) if listening else []
     node = Node(hub, door, listeners[0].getsockname()[1] if listening else None)
     async with trio.open_nursery() as services:
@@ -112,17 +116,27 @@ async def open_node(
     database_url: str, redis_url: str, *, name: str = "n1", limits: Limits = LOOSE, prefix: str = "trichat"
 ) -> AsyncIterator[Node]:
     """A node in this process, on a real port, over real PostgreSQL and Redis."""
-    chance = Chance()
+    chance, figures = Chance(), Figures()
     incarnation = chance.incarnation()
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(open_postgres_store(database_url, limits, chance=chance))
-        bridge = await stack.enter_async_context(
-            open_redis_bridge(redis_url, limits, incarnation=incarnation, node=name, prefix=prefix)
+        store = await stack.enter_async_context(
+            open_postgres_store(database_url, limits, chance=chance, figures=figures)
         )
-        vault = await stack.enter_async_context(open_vault(Settings(), limits, CHEAP))
+        bridge = await stack.enter_async_context(
+            open_redis_bridge(redis_url, limits, incarnation=incarnation, node=name, prefix=prefix, figures=figures)
+        )
+        vault = await stack.enter_async_context(open_vault(Settings(), limits, CHEAP, figures=figures))
         yield await stack.enter_async_context(
             open_node_over(
-                store, bridge, vault, name=name, chance=chance, incarnation=incarnation, limits=limits, listening=True
+                store,
+                bridge,
+                vault,
+                name=name,
+                chance=chance,
+                incarnation=incarnation,
+                limits=limits,
+                listening=True,
+                figures=figures,
             )
         )
 

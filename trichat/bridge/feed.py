@@ -7,6 +7,7 @@ from typing import Final, assert_never
 
 import trio
 
+from trichat.chat.figures import Figures
 from trichat.chat.ports import Batch, Beat, Cut, Linked, Missed, News, Subscribed, Whisper
 from trichat.core.names import RoomId
 
@@ -28,10 +29,11 @@ class NewsFeed:
     the last, of beats the last of each node, of Missed one. So what is owed is bounded by the rooms and nodes.
     """
 
-    def __init__(self, capacity: int, missed_every_s: float) -> None:
+    def __init__(self, capacity: int, missed_every_s: float, figures: Figures | None = None) -> None:
         self._send, self.news = trio.open_memory_channel[News](capacity)
         self._quiet = capacity * _QUIET
         self._missed_every_s = missed_every_s
+        self._figures = figures or Figures()
         self._owed: dict[tuple[str, int], Owed] = {}
         self._owing = trio.Event()
         self._missed = trio.Event()
@@ -51,9 +53,11 @@ class NewsFeed:
 
     def post_whisper(self, whisper: Whisper) -> None:
         """Tell it now, or not at all: when so many others wait that what is told in any case might find no room."""
-        if self._send.statistics().current_buffer_used < self._quiet:
-            with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-                self._send.send_nowait(whisper)
+        if self._send.statistics().current_buffer_used >= self._quiet:
+            self._figures.whispers_dropped += 1
+            return
+        with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            self._send.send_nowait(whisper)
 
     def post_missed(self) -> None:
         """Something could not be published: Missed is told soon, and at most once per `missed_every_s`."""

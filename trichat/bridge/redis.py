@@ -22,6 +22,7 @@ from trichat.bridge.island import aio, open_island
 from trichat.bridge.link import Link, LinkDown, LinkRefused
 from trichat.bridge.sentinel import ask_sentinel_aio
 from trichat.bridge.subscriptions import Subscriptions
+from trichat.chat.figures import Figures
 from trichat.chat.ports import Batch, Bridge, Cut, News, Whisper
 from trichat.core.chance import Chance
 from trichat.core.limits import Limits
@@ -43,6 +44,7 @@ def open_redis_bridge(
     node: str,
     prefix: str = "trichat",
     chance: Chance | None = None,
+    figures: Figures | None = None,
 ) -> AbstractAsyncContextManager[Bridge]:
     """The bridge of the node `incarnation` over the Redis at `redis_url`. All nodes have the same `prefix`.
 
@@ -51,7 +53,10 @@ def open_redis_bridge(
     what waits is published and a last beat says `leaving` (`limits.leave_s` at most); then `news` ends.
     """
     node_ = Node(incarnation, node)
-    return _running(RedisBridge(parse_address(redis_url), limits, node_, Channels(prefix), chance or Chance()))
+    address, channels = parse_address(redis_url), Channels(prefix)
+    return _running(
+        RedisBridge(address, limits, node_, channels, chance=chance or Chance(), figures=figures or Figures())
+    )
 
 
 @asynccontextmanager
@@ -71,13 +76,16 @@ async def _running(bridge: RedisBridge) -> AsyncIterator[Bridge]:
 class RedisBridge:
     """The Bridge port over Redis. `run` owns the link."""
 
-    def __init__(self, address: Address, limits: Limits, node: Node, channels: Channels, chance: Chance) -> None:
+    def __init__(
+        self, address: Address, limits: Limits, node: Node, channels: Channels, *, chance: Chance, figures: Figures
+    ) -> None:
         self._address = address
         self._limits = limits
         self._node = node
         self._channels = channels
         self._chance = chance
-        self._feed = NewsFeed(limits.news_queue, missed_every_s=limits.beat_s)
+        self._figures = figures
+        self._feed = NewsFeed(limits.news_queue, missed_every_s=limits.beat_s, figures=figures)
         self._rooms = Subscriptions()
         self._queue: deque[Batch] = deque()
         self._whispers: deque[Whisper] = deque()
@@ -104,6 +112,8 @@ class RedisBridge:
         if conversation is not None and conversation.linked and waiting < self._limits.whisper_queue:
             self._whispers.append(whisper)
             conversation.wake()
+        else:
+            self._figures.whispers_dropped += 1
 
     def subscribe(self, room_id: RoomId) -> None:
         """A room that is subscribed to already stays so, and nothing is told again."""
@@ -205,6 +215,7 @@ class RedisBridge:
         finally:
             self._conversation = None
             await _drop(link)
+            self._figures.whispers_dropped += len(self._whispers)
             self._whispers.clear()
             if self._queue or conversation.unconfirmed:
                 self._queue.clear()

@@ -13,6 +13,7 @@ from typing import Final, Protocol
 
 import trio
 
+from trichat.chat.figures import Figures
 from trichat.chat.ports import Batch, Store, StoreUnavailable
 from trichat.core.codec import encode_event, text_frame
 from trichat.core.errors import CommandId
@@ -62,10 +63,18 @@ class Committer:
     `announce` is called with each room's new events, right after the commit; it neither waits nor raises.
     """
 
-    def __init__(self, store: Store, limits: Limits, lanes: int, announce: Callable[[Batch], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        limits: Limits,
+        lanes: int,
+        announce: Callable[[Batch], None],
+        figures: Figures | None = None,
+    ) -> None:
         self._store = store
         self._announce = announce
         self._limits = limits
+        self._figures = figures or Figures()
         self._lanes = [_Lane() for _ in range(lanes)]
         self._waiting = 0  # submissions that are not answered
         self._idle = trio.Event()
@@ -116,6 +125,7 @@ class Committer:
                 self._idle.set()
 
     async def _commit(self, batch: list[Submission]) -> None:
+        began = trio.current_time()
         try:
             outcomes = await self._store.append([submission.draft for submission in batch])
         except StoreUnavailable:
@@ -124,6 +134,8 @@ class Committer:
         else:
             # no checkpoint between the commit and the announcement: no cancellation can come between them
             self._conclude(batch, outcomes)
+            self._figures.batch_drafts.observe(len(batch))
+            self._figures.commit_s.observe(trio.current_time() - began)
 
     def _next_batch(self, queue: deque[Submission]) -> list[Submission]:
         batch: list[Submission] = []
@@ -133,7 +145,7 @@ class Committer:
             if submission.answered:
                 continue  # its sender has given up; not begun, so it is not stored
             if submission.sender.withdrawn:
-                self._answer(submission)
+                self._figures.sends["withdrawn"] += self._answer(submission)
                 continue
             batch.append(submission)
             size += len(submission.draft.body)
@@ -142,20 +154,30 @@ class Committer:
     def _conclude(self, batch: Sequence[Submission], outcomes: Sequence[Outcome]) -> None:
         acks: dict[Sender, list[bytes]] = {}
         rooms: dict[RoomId, list[tuple[Submission, Committed]]] = {}
+        repeated = refused = 0
         for submission, outcome in zip(batch, outcomes, strict=True):
             match outcome:
                 case Committed(seq=seq):
                     rooms.setdefault(submission.draft.room_id, []).append((submission, outcome))
                     self._acknowledge(submission, seq, acks)
                 case Repeated(seq=seq):
+                    repeated += 1
                     self._acknowledge(submission, seq, acks, repeated=True)
                 case CidReused() | RoomGone() | Denied():
+                    refused += 1
                     if self._answer(submission):
                         submission.sender.refused(submission, outcome)
+        self._count(len(batch) - repeated - refused, repeated, refused)
         for committed in rooms.values():
             self._announce(_encode(committed))
         for sender, frames in acks.items():
             sender.post_acks(frames)
+
+    def _count(self, committed: int, repeated: int, refused: int) -> None:
+        sends = self._figures.sends
+        sends["committed"] += committed
+        sends["repeated"] += repeated
+        sends["refused"] += refused
 
     def _acknowledge(
         self, submission: Submission, seq: int, acks: dict[Sender, list[bytes]], *, repeated: bool = False
@@ -166,6 +188,7 @@ class Committer:
 
     def _give_up(self, submission: Submission) -> None:
         if self._answer(submission):
+            self._figures.sends["unavailable"] += 1
             submission.sender.unavailable(submission)
 
     def _answer(self, submission: Submission) -> bool:

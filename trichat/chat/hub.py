@@ -9,6 +9,7 @@ import trio
 
 from trichat.chat.committer import Committer
 from trichat.chat.expiry import Expiry
+from trichat.chat.figures import Figures
 from trichat.chat.indexing import run_indexing
 from trichat.chat.pages import Pages
 from trichat.chat.password_throttle import PasswordThrottle
@@ -59,6 +60,7 @@ class Hub:
         allow_registration: bool = True,
         wall_clock: Callable[[], float] = time.time,
         lanes: int = 2,
+        figures: Figures | None = None,
     ) -> None:
         self.store = store
         self.bridge = bridge
@@ -71,6 +73,7 @@ class Hub:
         self.allow_guests = allow_guests
         self.allow_registration = allow_registration
         self.wall_clock = wall_clock  # seconds since 1970
+        self.figures = figures or Figures()
         self.draining = False
         self.sessions: dict[Session, None] = {}
         self.throttle = Throttle(limits)
@@ -83,7 +86,7 @@ class Hub:
         self.whispers = Whispers(self)
         self.typists = Typists(self)
         self.watching = Watching(self)
-        self.committer = Committer(store, limits, lanes, self.announce)
+        self.committer = Committer(store, limits, lanes, self.announce, self.figures)
         self._rooms: dict[RoomName, Room] = {}
         self._rooms_by_id: dict[RoomId, Room] = {}
         self._opening: dict[RoomName, _Opening] = {}
@@ -150,7 +153,9 @@ class Hub:
             opening.done.set()
 
     def _add_room(self, record: RoomRecord) -> None:
-        room = Room(record, self.limits, self.relay.on_hole, lambda room: self.pages.forget(room.id))
+        room = Room(
+            record, self.limits, self.relay.on_hole, lambda room: self.pages.forget(room.id), figures=self.figures
+        )
         room.idle_since = trio.current_time()
         self._rooms[room.name] = room
         self._rooms_by_id[room.id] = room
@@ -188,6 +193,7 @@ class Hub:
 
     def announce(self, batch: Batch) -> None:
         """Newly committed here: to this node's listeners at once, to the other nodes by the bridge."""
+        self.figures.events += batch.count
         room = self._rooms_by_id.get(batch.room_id)
         if room is not None:
             room.take(batch)

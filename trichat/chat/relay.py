@@ -188,6 +188,7 @@ class Relay:
             now = trio.current_time()
             # only here, where it is known how late we are: beats that came meanwhile may still wait to be heard
             self._watch.late(now - due, now)
+            self._hub.figures.late_s.observe(now - due)
             self._others_missing = self._watch.missing(now)
             self._judge()
             if self.linked and now - self._said_since > _CARRIED_S:
@@ -201,10 +202,12 @@ class Relay:
             try:
                 await self._look()
                 self._store_away = False
+                self._hub.figures.looks["ok"] += 1
             except StoreUnavailable:
                 if not self._store_away:
                     log.warning("the store does not answer")
                 self._store_away = True
+                self._hub.figures.looks["unavailable"] += 1
             # a look that failed was asked for, perhaps, and what it would have shown is still not heard
             slow = self.fanout_ok and not self._store_away
             with trio.move_on_after(self._limits.heads_slow_s if slow else self._limits.heads_fast_s):
@@ -258,6 +261,8 @@ class Relay:
                 self._hub.lose_room(room)
             elif events:
                 progress = True
+                self._hub.figures.gaps_healed += 1
+                self._hub.figures.events_healed += len(events)
                 _take(room, events)
             if room.ended or room.head >= behind[room]:
                 del behind[room]

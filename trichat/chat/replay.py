@@ -103,6 +103,7 @@ class Replay:
                     joined = b"".join(frames)
                     break
         self.position += len(frames)
+        session.hub.figures.replayed += len(frames)
         session.outbox.post_asked(Frame(joined))
         if removed:
             session.removed(self.membership.room)

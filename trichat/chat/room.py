@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 import trio
 
+from trichat.chat.figures import Figures
 from trichat.chat.ports import Batch
 from trichat.core.closing import SLOW, CloseReason
 from trichat.core.codec import Frame, split_frames
@@ -92,6 +93,7 @@ class Room:
         limits: Limits,
         on_hole: Callable[[Room], None],
         on_rewrite: Callable[[Room], None] = lambda room: None,
+        figures: Figures | None = None,
     ) -> None:
         self.id = record.id
         self.name = record.name
@@ -107,6 +109,7 @@ class Room:
         self._limits = limits
         self._on_hole = on_hole
         self._on_rewrite = on_rewrite  # something that was said is said otherwise now, or taken back
+        self._figures = figures or Figures()
         self._log = RoomLog(record.head)
         self._early: dict[int, Batch] = {}  # batches whose elders have not come, by their first seq
         self._early_bytes = 0
@@ -159,6 +162,11 @@ class Room:
     def listeners(self) -> list[Listener]:
         """Those who hear what is delivered now."""
         return list(self._attached)
+
+    @property
+    def audience(self) -> int:
+        """How many those are."""
+        return len(self._attached)
 
     def is_heard_by(self, listener: Listener) -> bool:
         """Whether `listener` is still one of them."""
@@ -278,6 +286,7 @@ class Room:
         if len(joined) > _TURN_BYTES:
             self._have_pulled(before)
         else:
+            self._figures.deliveries += (last - before) * len(self._attached)
             await self._hand_out(Frame(joined))
 
     def _have_pulled(self, position: int) -> None:

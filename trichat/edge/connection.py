@@ -46,16 +46,20 @@ class Connection:
     """
 
     __slots__ = (
-        "_address", "_clean", "_control", "_frames", "_hub", "_limits", "_pinged_at", "_scope", "_socket", "_stream",
+        "_address", "_ahead", "_clean", "_control", "_frames", "_hub", "_limits", "_pinged_at", "_scope", "_socket", "_stream",
         "cut_off", "heard_at", "opened_at", "outbox", "reason", "resume_after_ms", "session",
     )  # fmt: skip
 
-    def __init__(self, hub: Hub, stream: trio.abc.Stream, sock: socket.socket | None, address: str) -> None:
+    def __init__(
+        self, hub: Hub, stream: trio.abc.Stream, sock: socket.socket | None, address: str, ahead: bytes = b""
+    ) -> None:
+        """`ahead` is what came through the stream behind the request's head."""
         self._hub = hub
         self._limits: Limits = hub.limits
         self._stream = stream
         self._socket = sock
         self._address = address
+        self._ahead = ahead
         self._frames = FrameReader(hub.limits)
         self._control: TokenBucket | None = None
         self._scope: trio.CancelScope | None = None
@@ -117,6 +121,25 @@ class Connection:
         if unknown and now - self.opened_at > limits.identify_s:
             self.end(NOT_IDENTIFIED)
 
+    def note_end(self) -> None:
+        """It is over: counted, and said in the log, unless it never began."""
+        reason, session = self.reason or GONE, self.session
+        if session is None:
+            return
+        self._hub.figures.closed(reason)
+        if log.isEnabledFor(logging.DEBUG):
+            said = {
+                "code": reason.code,
+                "reason": reason.text,
+                "session": session.id,
+                "user_id": session.user_id,
+                "seconds": round(trio.current_time() - self.opened_at, 3),
+                "unacked": session.unacked,
+                "unsent_bytes": self.outbox.queued,
+                "cut_off": self.cut_off,
+            }
+            log.debug("connection ended", extra=said)
+
     async def _serve(self) -> None:
         async with trio.open_nursery() as nursery:
             self._scope = nursery.cancel_scope
@@ -125,6 +148,7 @@ class Connection:
             )
             self.session = session
             self._hub.sessions[session] = None
+            self._hub.figures.connections += 1
             try:
                 welcome(session)
                 nursery.start_soon(self.outbox.run_writer)
@@ -190,6 +214,9 @@ class Connection:
     async def _receive(self) -> bytes:
         """The next bytes; empty when the client is gone."""
         if self._socket is None:
+            if self._ahead:
+                ahead, self._ahead = self._ahead, b""
+                return ahead
             try:
                 return bytes(await self._stream.receive_some())
             except (trio.BrokenResourceError, trio.ClosedResourceError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Concatenate, Final, ParamSpec, TypeVar
@@ -15,6 +15,7 @@ import trio
 from psycopg.conninfo import conninfo_attempts, conninfo_to_dict
 
 from trichat.chat.ports import StoreUnavailable, StoreUnusable
+from trichat.core.histogram import Histogram
 from trichat.core.limits import Limits
 from trichat.store.connection import Connection, connect
 from trichat.store.errors import CONFLICTS, one_line, translating
@@ -75,12 +76,25 @@ class Connector:
 
 
 class ConnectionPool:
-    """At most `size` connections, each in use by one call at a time."""
+    """At most `size` connections, each in use by one call at a time.
 
-    def __init__(self, connector: Connector, watchdog: Watchdog, *, size: int, call_s: float) -> None:
+    `seconds` observes how long the calls take that are answered ("ok", with a refusal too), and those that are not
+    ("unavailable"), each with its waiting for a connection.
+    """
+
+    def __init__(
+        self,
+        connector: Connector,
+        watchdog: Watchdog,
+        *,
+        size: int,
+        call_s: float,
+        seconds: Mapping[str, Histogram] | None = None,
+    ) -> None:
         self._connector = connector
         self._watchdog = watchdog
         self.call_s = call_s
+        self._seconds = seconds
         self._slots = trio.Semaphore(size)
         self._workers: list[Worker] = []  # those without work; with the busy ones at most `size`
         self._idle: list[Connection] = []
@@ -91,12 +105,23 @@ class ConnectionPool:
         Raises StoreUnavailable at the latest after `call_s` and a look of the watchdog, waiting for a slot and
         connecting included. A call that has begun is finished, even when it is cancelled.
         """
-        deadline = time.monotonic() + self.call_s
+        began = time.monotonic()
+        outcome = "ok"
+        try:
+            return await self._call(began + self.call_s, lambda connection: function(connection, *args, **kwargs))
+        except StoreUnavailable:
+            outcome = "unavailable"
+            raise
+        finally:
+            if self._seconds is not None:
+                self._seconds[outcome].observe(time.monotonic() - began)
+
+    async def _call(self, deadline: float, function: Callable[[Connection], T]) -> T:
         await self._wait_for_slot()
         try:
             connection = self._take() or await self._connector.connect(deadline)
             try:
-                return await self.do(connection, partial(function, connection, *args, **kwargs), deadline)
+                return await self.do(connection, partial(function, connection), deadline)
             finally:
                 self._put_back(connection)
         finally:

@@ -9,6 +9,7 @@ from typing import Final
 import trio
 
 from trichat.chat.conversation_ports import Between, CompactPage
+from trichat.chat.figures import Figures
 from trichat.chat.ports import (
     DeviceChange,
     EventPage,
@@ -173,6 +174,7 @@ async def open_postgres_store(
     pooler: bool = False,
     unsafe: bool = False,
     application_name: str = "trichat",
+    figures: Figures | None = None,
 ) -> AsyncIterator[Store]:
     """The store in the database of `database_url` (libpq's URL with all its options), made ready for use.
 
@@ -183,11 +185,18 @@ async def open_postgres_store(
     """
     connector = Connector(database_url, limits, application_name=application_name, pooler=pooler)
     watchdog = Watchdog()
+    seconds = (figures or Figures()).store_s
     with (
         watchdog.on_duty(),
         closing(ConnectionPool(connector, watchdog, size=1, call_s=limits.store_open_s)) as opening,
-        closing(ConnectionPool(connector, watchdog, size=lanes, call_s=limits.store_call_s)) as commits,
-        closing(ConnectionPool(connector, watchdog, size=limits.store_readers, call_s=limits.store_call_s)) as queries,
+        closing(
+            ConnectionPool(connector, watchdog, size=lanes, call_s=limits.store_call_s, seconds=seconds["commits"])
+        ) as commits,
+        closing(
+            ConnectionPool(
+                connector, watchdog, size=limits.store_readers, call_s=limits.store_call_s, seconds=seconds["queries"]
+            )
+        ) as queries,
     ):
         await _make_ready(opening, limits, unsafe=unsafe)
         opening.close()

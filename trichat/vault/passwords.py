@@ -14,6 +14,7 @@ from argon2.exceptions import HashingError, InvalidHashError, VerificationError,
 from argon2.low_level import ARGON2_VERSION
 from precis_i18n import get_profile
 
+from trichat.chat.figures import Figures
 from trichat.chat.vault_port import VaultBusy
 from trichat.core.errors import Refusal
 from trichat.core.limits import Limits
@@ -34,8 +35,9 @@ T = TypeVar("T")
 class Passwords:
     """Hashes and checks. Every call raises VaultBusy when the queue is full or memory is short."""
 
-    def __init__(self, limits: Limits, hasher: PasswordHasher) -> None:
+    def __init__(self, limits: Limits, hasher: PasswordHasher, figures: Figures | None = None) -> None:
         self._limits = limits
+        self._figures = figures or Figures()
         self._hasher = hasher
         self._nobodys = hasher.hash(secrets.token_bytes(32))
         self._threads = trio.CapacityLimiter(limits.password_threads)
@@ -94,14 +96,14 @@ class Passwords:
     async def _in_thread(self, work: Callable[[], T]) -> T:
         if self._inside >= self._limits.password_threads + self._limits.password_queue:
             raise VaultBusy
-        self._inside += 1
+        self._figures.passwords = self._inside = self._inside + 1
         try:
             return await trio.to_thread.run_sync(work, limiter=self._threads)
         except (HashingError, VerificationError) as error:
             log.warning("a password was not hashed", extra={"reason": str(error)})  # for want of memory, most likely
             raise VaultBusy from error
         finally:
-            self._inside -= 1
+            self._figures.passwords = self._inside = self._inside - 1
 
 
 def _refusal(message: str) -> Refusal:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import trio
 from argon2 import Parameters, PasswordHasher
 
+from trichat.chat.figures import Figures
 from trichat.chat.vault_port import OutsideIdentity, Vault
 from trichat.core.limits import Limits
 from trichat.vault import totp
@@ -16,12 +17,14 @@ from trichat.vault.passwords import COST, Passwords
 
 
 @asynccontextmanager
-async def open_vault(settings: OutsideSettings, limits: Limits, cost: Parameters = COST) -> AsyncIterator[Vault]:
+async def open_vault(
+    settings: OutsideSettings, limits: Limits, cost: Parameters = COST, *, figures: Figures | None = None
+) -> AsyncIterator[Vault]:
     """A vault with the keys that `settings` name, renewed until the end. `cost` is lowered by tests alone.
 
     Keys at an URL that cannot be had yet are a warning, and fetched later. Raises VaultUnusable about a file.
     """
-    passwords = Passwords(limits, PasswordHasher.from_parameters(cost))
+    passwords = Passwords(limits, PasswordHasher.from_parameters(cost), figures)
     outside = await open_outside_tokens(settings, limits)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(outside.run_renewal)
