@@ -30,7 +30,7 @@ from trichat.core.tokens import Signer
 from trichat.edge.front_door import FrontDoor
 from trichat.edge.listeners import listen, start_listening
 from trichat.edge.tls import Certificate, TlsUnusable, open_certificate
-from trichat.embedded import EmbeddedUnusable, open_embedded
+from trichat.embedded import EmbeddedUnusable, open_where_not_given
 from trichat.settings import Settings
 from trichat.store.postgres import open_postgres_store
 from trichat.vault import VaultUnusable, open_vault
@@ -53,6 +53,7 @@ class Place(Struct, frozen=True):
     listeners: Sequence[socket.socket]
     who: str  # the node, or all of those on one port, for people
     say: Callable[[str], None]  # given the greeting, once the node serves
+    operators: Sequence[socket.socket] = ()  # listeners of the operators' port, if it is open already
 
 
 def run(settings: Settings, place: Place | None = None) -> int:
@@ -158,7 +159,7 @@ async def open_hub(settings: Settings, limits: Limits) -> AsyncIterator[Hub]:
     chance = Chance()
     incarnation = chance.incarnation()
     async with (
-        open_embedded_if_wanted(settings) as (database_url, redis_url),
+        open_where_not_given(settings.data_dir, settings.database_url, settings.redis_url) as (database_url, redis_url),
         open_postgres_store(
             database_url,
             limits,
@@ -192,17 +193,6 @@ def _load_tables() -> None:
     """What takes its time when it is asked for the first time: let nobody wait for it."""
     load_name_tables()
     time_zones()
-
-
-@asynccontextmanager
-async def open_embedded_if_wanted(settings: Settings) -> AsyncIterator[tuple[str, str]]:
-    """The addresses of PostgreSQL and Redis: those of the settings, or embedded ones for those not named."""
-    want_postgres, want_redis = settings.database_url is None, settings.redis_url is None
-    if not want_postgres and not want_redis:
-        yield settings.database_url or "", settings.redis_url or ""
-        return
-    async with open_embedded(settings.data_dir, want_postgres=want_postgres, want_redis=want_redis) as embedded:
-        yield settings.database_url or embedded.database_url or "", settings.redis_url or embedded.redis_url or ""
 
 
 async def readiness(hub: Hub) -> dict[str, str]:

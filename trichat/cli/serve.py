@@ -51,6 +51,10 @@ def run(arguments: argparse.Namespace) -> int:
         print(settings_toml(settings), end="")
         return _check_certificate(settings)
     set_up_logging(settings.log_level, settings.log_format)
+    if settings.workers > 1:
+        from trichat.supervisor import run as run_supervisor  # noqa: PLC0415  which never loads the server itself
+
+        return run_supervisor(settings)
     from trichat.app import run as run_app  # noqa: PLC0415  help and wrong settings answer without loading the server
 
     return run_app(settings)

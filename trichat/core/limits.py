@@ -178,6 +178,14 @@ class Limits(Struct, frozen=True, kw_only=True):
     embedded_retry_s: float = 5.0  # at most between attempts to start a server that has died
     embedded_log_bytes: int = 10_485_760  # of a server's log; when larger at a start, it begins anew (one is kept)
 
+    # the nodes of one supervisor, `--workers`
+    worker_start_s: float = 60.0  # for a worker to serve after its start; then it is killed, which counts as a death
+    worker_settled_s: float = 10.0  # a worker that has served for so long did not die at once
+    worker_deaths: int = 5  # of a worker at once, in a row; then all end
+    worker_retry_s: float = 0.5  # before the second restart in a row, twice that before the third, …
+    worker_retry_most_s: float = 8.0  # … and at most this
+    worker_farewell_s: float = 5.0  # for a worker to be gone after its `drain_s`, or when told twice; then it is killed
+
     # connections
     connections: int = 50_000  # on one node; more: 503
     connections_per_address: int = 200  # from one address (an IPv6 /64); more: 503

@@ -10,7 +10,7 @@ from trichat.embedded.home import Account, Home, open_home
 from trichat.embedded.postgres import PostgresServer, holds_database
 from trichat.embedded.programs import find_postgres, find_valkey
 from trichat.embedded.server import Server, finish
-from trichat.embedded.services import EmbeddedServices, open_embedded
+from trichat.embedded.services import EmbeddedServices, open_embedded, open_where_not_given
 from trichat.embedded.valkey import ValkeyServer
 
 __all__ = [
@@ -27,4 +27,5 @@ __all__ = [
     "holds_database",
     "open_embedded",
     "open_home",
+    "open_where_not_given",
 ]

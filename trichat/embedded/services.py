@@ -61,6 +61,18 @@ async def open_embedded(
             nursery.cancel_scope.cancel(reason="the embedded services are closed")
 
 
+@contextlib.asynccontextmanager
+async def open_where_not_given(
+    data_dir: Path, database_url: str | None, redis_url: str | None
+) -> AsyncIterator[tuple[str, str]]:
+    """The addresses of PostgreSQL and Redis: those given, and those of embedded ones where none is."""
+    if database_url is not None and redis_url is not None:
+        yield database_url, redis_url
+        return
+    async with open_embedded(data_dir, want_postgres=database_url is None, want_redis=redis_url is None) as embedded:
+        yield database_url or embedded.database_url or "", redis_url or embedded.redis_url or ""
+
+
 class Keeper:
     """Has one server started, by us or by another process, and sees to it that it goes on running."""
 
