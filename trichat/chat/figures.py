@@ -40,6 +40,7 @@ class Figures:
         # seconds of the store's calls, by what they are for and what became of them
         self.store_s = {pool: {how: Histogram(_SECONDS) for how in ("ok", "unavailable")} for pool in STORE_POOLS}
         self.passwords = 0  # that are being hashed or wait for it
+        self.long_polls = 0  # HTTP requests that wait for events
         self.late_s = Histogram(_SECONDS)  # how late the event loop woke a task that wanted to look at the clock
         self.requests: dict[tuple[str, str, str], Histogram] = {}  # seconds, by route, method and class of status
 

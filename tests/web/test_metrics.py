@@ -1,0 +1,259 @@
+"""/metrics says what was done, and names nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import httpx
+import pytest
+import trio
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families
+from starlette.applications import Starlette
+
+from tests.chat.guests import Chat, open_chat
+from tests.chat.persons import bot, make_private, person
+from tests.nodes import open_node
+from tests.wire import open_wire
+from trichat.bridge.feed import NewsFeed
+from trichat.chat.figures import Figures
+from trichat.chat.hub import Hub
+from trichat.chat.ports import Whisper
+from trichat.core.closing import CLOSE_REASONS, CloseReason, Reconnect
+from trichat.core.histogram import Histogram
+from trichat.core.names import RoomId
+from trichat.web.metrics import metrics_routes
+from trichat.web.metrics_survey import survey
+
+#: Samples by name and labels, without `node`.
+Scraped = Mapping[tuple[str, tuple[tuple[str, str], ...]], float]
+
+
+async def fetch(hub: Hub, accept: str = "text/plain") -> httpx.Response:
+    transport = httpx.ASGITransport(Starlette(routes=metrics_routes(hub)))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        return await client.get("/metrics", headers={"accept": accept})
+
+
+class Metrics:
+    """What one scrape said."""
+
+    def __init__(self, text: str) -> None:
+        self.samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+
+    def __call__(self, name: str, **labels: str) -> float:
+        """The one sample of this name that has these labels."""
+        (value,) = [
+            sample.value
+            for sample in self.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        ]  # fmt: skip
+        return value
+
+
+async def scrape(hub: Hub) -> Metrics:
+    return Metrics((await fetch(hub)).text)
+
+
+async def until(hub: Hub, condition: Callable[[Metrics], bool]) -> Metrics:
+    """The first scrape that says so; within 30 virtual seconds."""
+    with trio.fail_after(30):
+        while not condition(metrics := await scrape(hub)):
+            await trio.sleep(0.05)
+    return metrics
+
+
+async def test_what_was_said_to_whom_is_counted(autojump_clock: trio.abc.Clock) -> None:
+    async with open_chat() as chat:
+        ann, *others = await chat.guests_in("hall", 4)
+        for n in range(5):
+            await ann.say("hall", f"{n}", cid=f"c{n}")
+        assert (await ann.ask("send", room="hall", text="4", cid="c4"))["dup"]
+        assert (await ann.ask("send", room="hall", text="other", cid="c4"))["code"] == "cid_reused"
+        for one in (ann, *others):
+            await one.hears("hall", "4")
+        metrics = await scrape(chat.node.hub)
+    assert metrics("trichat_sends_total", outcome="committed") == 5
+    assert metrics("trichat_sends_total", outcome="repeated") == 1
+    assert metrics("trichat_sends_total", outcome="refused") == 1
+    assert metrics("trichat_events_committed_total") == 5
+    assert metrics("trichat_deliveries_total") == 20
+    assert metrics("trichat_commit_batch_drafts_sum") == 7
+    assert metrics("trichat_commit_batch_drafts_bucket", le="1.0") == 7
+    assert metrics("trichat_commit_seconds_count") == 7
+    assert (metrics("trichat_rooms"), metrics("trichat_listeners"), metrics("trichat_sends_waiting")) == (1, 4, 0)
+
+
+async def test_connections_are_counted_by_whose_they_are_and_how_they_ended(autojump_clock: trio.abc.Clock) -> None:
+    async with open_chat() as chat:
+        hub = chat.node.hub
+        guest = await chat.guest_in("hall")
+        await person(chat, "ann")
+        await bot(chat, "crow", ["read"])
+        await chat.guest()
+        metrics = await scrape(hub)
+        kinds = {kind: metrics("trichat_sessions", kind=kind) for kind in ("nobody", "guest", "account", "bot")}
+        assert kinds == {"nobody": 0, "guest": 2, "account": 1, "bot": 1}
+        assert (metrics("trichat_connections"), metrics("trichat_connections_opened_total")) == (4, 4)
+        await guest.drop()
+        metrics = await until(hub, lambda metrics: metrics("trichat_connections") == 3)
+        assert metrics("trichat_connections_opened_total") == 4
+        assert metrics("trichat_connections_closed_total", code="1006") == 1
+    codes = {sample.labels["code"] for sample in metrics.samples if "code" in sample.labels}
+    assert codes == {str(code) for code in CLOSE_REASONS}
+
+
+async def test_a_slow_client_shows_in_the_outboxes_and_then_among_the_closed(autojump_clock: trio.abc.Clock) -> None:
+    async with open_chat() as chat:
+        ann = await chat.guest_in("hall")
+        await chat.deaf_guest_in("hall")
+        for _ in range(50):
+            await ann.say("hall", "x" * 4_000)
+        metrics = await scrape(chat.node.hub)
+        assert metrics("trichat_outbox_largest_bytes") > 150_000
+        assert metrics("trichat_outbox_bytes") >= metrics("trichat_outbox_largest_bytes")
+        for _ in range(250):
+            await ann.say("hall", "x" * 4_000)
+        await until(chat.node.hub, lambda metrics: metrics("trichat_connections_closed_total", code="4101") == 1)
+
+
+async def test_without_redis_a_node_is_degraded_and_heals_its_gaps_from_the_store(
+    autojump_clock: trio.abc.Clock,
+) -> None:
+    async with open_chat(nodes=2) as chat:
+        one, two = chat.nodes
+        ann, bob = await chat.guest_in("hall", one), await chat.guest_in("hall", two)
+        linked = await until(two.hub, lambda metrics: metrics("trichat_degraded") == 0)
+        assert linked("trichat_redis_linked") == 1
+        chat.bus.stop()
+        await ann.say("hall", "by the store")
+        await bob.hears("hall", "by the store")
+        metrics = await until(two.hub, lambda metrics: metrics("trichat_degraded") == 1)
+    assert metrics("trichat_redis_linked") == 0
+    assert metrics("trichat_gaps_healed_total") == linked("trichat_gaps_healed_total") + 1
+    assert metrics("trichat_events_healed_total") == linked("trichat_events_healed_total") + 1
+    assert metrics("trichat_relay_looks_total", outcome="ok") > 0
+    assert metrics("trichat_loop_late_seconds_count") > 0
+
+
+async def test_replays_are_counted_apart(autojump_clock: trio.abc.Clock) -> None:
+    async with open_chat() as chat:
+        ann = await chat.guest_in("hall")
+        for n in range(3):
+            await ann.say("hall", f"{n}")
+        late = await chat.guest()
+        await late.join("hall", since=0)
+        await late.hears("hall", "2")
+        metrics = await scrape(chat.node.hub)
+    assert metrics("trichat_replayed_events_total") == 3
+    assert metrics("trichat_deliveries_total") == 3
+
+
+TELL_TALES = ("tattle", "secretroom", "gossip", "192.0.2.1", "whereabouts")
+
+
+async def tell(chat: Chat) -> list[str]:
+    """All sorts of things, with names that must not come out; those that the server gave."""
+    ann = await person(chat, "tattle")
+    await ann.join("secretroom")
+    await ann.say("secretroom", "gossip")
+    private = await make_private(ann, title="whereabouts")
+    await ann.join(private)
+    await ann.say(private, "gossip")
+    bob = await person(chat, "tattler")
+    direct = (await ann.ask("direct", user="tattler"))["room"]
+    await bob.drop()
+    ids = [frame["user_id"] for frame in ann.frames if "user_id" in frame]
+    return [private, direct, *ids]
+
+
+@pytest.mark.parametrize("accept", ["text/plain", "application/openmetrics-text; version=1.0.0"])
+async def test_nobody_and_nothing_is_named(autojump_clock: trio.abc.Clock, accept: str) -> None:
+    async with open_chat() as chat:
+        given = await tell(chat)
+        text = (await fetch(chat.node.hub, accept)).text
+    assert given
+    assert [word for word in (*TELL_TALES, *given) if word in text] == []
+
+
+async def test_every_sample_is_of_this_node_and_labels_are_bounded(autojump_clock: trio.abc.Clock) -> None:
+    bounded = {"node", "le", "code", "kind", "outcome", "pool", "route", "method", "status", "version", "python"}
+    async with open_chat(nodes=2) as chat:
+        await tell(chat)
+        first, second = [await scrape(node.hub) for node in chat.nodes]
+    assert {sample.labels["node"] for sample in first.samples} == {"n1"}
+    assert {sample.labels["node"] for sample in second.samples} == {"n2"}
+    assert {name for sample in first.samples for name in sample.labels} <= bounded
+    assert first("process_open_fds") > 0
+
+
+async def test_openmetrics_comes_to_who_asks_for_it(autojump_clock: trio.abc.Clock) -> None:
+    async with open_chat() as chat:
+        response = await fetch(chat.node.hub, "application/openmetrics-text; version=1.0.0")
+    assert response.headers["content-type"].startswith("application/openmetrics-text")
+    families = {family.name: family for family in parse_openmetrics(response.text)}
+    assert families["trichat_sends"].type == "counter"
+
+
+async def test_calls_of_the_store_are_timed(database_url: str, redis_url: str) -> None:
+    async with open_node(database_url, redis_url, prefix="metrics") as node, open_wire(node.port) as ann:
+        await ann.send_json({"type": "join", "room": "hall"})
+        await ann.receive_until("joined")
+        await ann.send_json({"type": "send", "room": "hall", "text": "a"})
+        await ann.receive_until("ack")
+        metrics = await scrape(node.hub)
+    assert metrics("trichat_store_call_seconds_count", pool="commits", outcome="ok") == 1
+    assert metrics("trichat_store_call_seconds_count", pool="queries", outcome="ok") > 1
+    assert metrics("trichat_store_call_seconds_count", pool="commits", outcome="unavailable") == 0
+
+
+async def test_the_walk_through_the_sessions_lets_others_have_their_turns(autojump_clock: trio.abc.Clock) -> None:
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            await trio.lowlevel.checkpoint()
+            turns += 1
+
+    async with open_chat() as chat, trio.open_nursery() as nursery:
+        await chat.guest()
+        hub = chat.node.hub
+        (session,) = hub.sessions
+        many: Any = [session] * 5_000
+        hub.sessions = many  # a walk asks nothing of it but its order
+        nursery.start_soon(count)
+        seen = await survey(hub)
+        hub.sessions = {session: None}
+        nursery.cancel_scope.cancel()
+    assert seen.kinds["guest"] == 5_000
+    assert turns >= 4
+
+
+def test_a_request_is_counted_by_its_route_and_by_what_is_bounded() -> None:
+    figures = Figures()
+    figures.request("/api/v1/rooms/{room}", "GET", 204, 0.2)
+    figures.request("/api/v1/rooms/{room}", "BREW", 418, 0.2)
+    assert list(figures.requests) == [("/api/v1/rooms/{room}", "GET", "2xx"), ("/api/v1/rooms/{room}", "other", "4xx")]
+
+
+def test_an_ending_that_is_in_no_table_makes_no_new_label() -> None:
+    figures = Figures()
+    figures.closed(CloseReason(4999, "?", Reconnect.NOW))
+    assert figures.closes.keys() == CLOSE_REASONS.keys()
+
+
+def test_a_number_is_counted_by_the_least_bound_that_it_does_not_exceed() -> None:
+    histogram = Histogram((1, 2))
+    for number in (0.5, 1, 1.5, 2, 3, 4):
+        histogram.observe(number)
+    assert (histogram.counts, histogram.total, histogram.count) == ([2, 2, 2], 12.0, 6)
+
+
+async def test_whispers_for_which_there_is_no_room_are_counted() -> None:
+    figures = Figures()
+    feed = NewsFeed(1, missed_every_s=1.0, figures=figures)
+    for _ in range(3):
+        feed.post_whisper(Whisper(RoomId(1), b"{}"))
+    assert figures.whispers_dropped == 2
