@@ -2,17 +2,21 @@
 --
 -- `trichat serve` applies this file to a database that does not have it. Who does not let a server make tables
 -- applies it beforehand: psql -1 -v ON_ERROR_STOP=1 -f schema.sql. Names are qualified; search_path is left alone.
+--
+-- This is the whole schema of today. What is changed here is changed for databases that have one by a new file in
+-- trichat/store/migrations, after which they are the same as a fresh one: a test compares the two.
 
 CREATE SCHEMA trichat;
 
--- One row: which version of this file was applied; and how often something was changed that nodes keep in memory
--- (signing secrets, texts that were erased), so that they forget it.
+-- One row: which version of this file was applied; the oldest version whose trichat may run on it; and how often
+-- something was changed that nodes keep in memory (signing secrets, texts that were erased), so that they forget it.
 CREATE TABLE trichat.meta (
     version int NOT NULL,
+    compatible_from int NOT NULL,
     applied_at timestamptz NOT NULL DEFAULT now(),
     changes bigint NOT NULL DEFAULT 0
 );
-INSERT INTO trichat.meta (version) VALUES (3);
+INSERT INTO trichat.meta (version, compatible_from) VALUES (4, 3);
 
 -- `last_seq` changes with every message and is in no index: room on each page makes that a HOT update.
 CREATE TABLE trichat.rooms (
@@ -357,7 +361,8 @@ CREATE TABLE trichat.invites (
     code_hash bytea PRIMARY KEY,
     beginning text NOT NULL,
     room_id bigint NOT NULL,
-    made_by text NOT NULL,
+    made_by text NOT NULL,  -- the name, at the time
+    made_by_id text COLLATE "C",  -- NULL: made before version 4, by whom is not known for certain
     uses_left int NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     expires_at timestamptz NOT NULL
@@ -372,7 +377,8 @@ CREATE TABLE trichat.reports (
     reporter text NOT NULL,
     reason text NOT NULL,
     at timestamptz NOT NULL DEFAULT now(),
-    resolved_by text,
+    resolved_by text,  -- the name, at the time
+    resolved_by_id text COLLATE "C",  -- NULL: open, or by the server, or before version 4 and not known for certain
     note text NOT NULL DEFAULT '',
     UNIQUE (room_id, seq, reporter_id)
 );

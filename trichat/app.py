@@ -33,6 +33,7 @@ from trichat.edge.tls import Certificate, TlsUnusable, open_certificate
 from trichat.embedded import EmbeddedUnusable, open_where_not_given
 from trichat.settings import Settings
 from trichat.store.postgres import open_postgres_store
+from trichat.store.upkeep import upgrade_by_itself
 from trichat.vault import VaultUnusable, open_vault
 
 log = logging.getLogger("trichat.app")
@@ -159,7 +160,7 @@ async def open_hub(settings: Settings, limits: Limits) -> AsyncIterator[Hub]:
     chance = Chance()
     incarnation = chance.incarnation()
     async with (
-        open_where_not_given(settings.data_dir, settings.database_url, settings.redis_url) as (database_url, redis_url),
+        _open_services(settings) as (database_url, redis_url),
         open_postgres_store(
             database_url,
             limits,
@@ -193,6 +194,15 @@ def _load_tables() -> None:
     """What takes its time when it is asked for the first time: let nobody wait for it."""
     load_name_tables()
     time_zones()
+
+
+@asynccontextmanager
+async def _open_services(settings: Settings) -> AsyncIterator[tuple[str, str]]:
+    """The addresses of PostgreSQL and Redis, embedded ones where the settings name none."""
+    async with open_where_not_given(settings.data_dir, settings.database_url, settings.redis_url) as urls:
+        if settings.database_url is None:
+            await upgrade_by_itself(urls[0], settings.limits())
+        yield urls
 
 
 async def readiness(hub: Hub) -> dict[str, str]:

@@ -12,7 +12,7 @@ from trichat.chat.ports import StoreUnavailable, StoreUnusable
 from trichat.core.chance import Chance
 from trichat.core.limits import Limits
 from trichat.store import open_postgres_store
-from trichat.store.schema import SCHEMA_VERSION, schema_text
+from trichat.store.schema import OLDEST_VERSION, SCHEMA_VERSION, schema_text
 
 IMPATIENT = Limits(store_open_s=0.5)
 
@@ -48,12 +48,32 @@ async def test_the_file_and_the_code_agree_on_the_version(url: str) -> None:
         assert connection.execute("SELECT version FROM trichat.meta").fetchall() == [(SCHEMA_VERSION,)]
 
 
-async def test_a_schema_of_another_version_is_refused_with_both(url: str) -> None:
+@pytest.mark.parametrize(
+    ("version", "compatible_from", "advice"),
+    [
+        (SCHEMA_VERSION - 1, 1, "type trichat db upgrade"),
+        (OLDEST_VERSION - 1, 1, "was never released; begin with an empty database"),
+        (SCHEMA_VERSION + 5, SCHEMA_VERSION + 1, f"run a trichat that knows version {SCHEMA_VERSION + 1}"),
+    ],
+)
+async def test_a_schema_of_another_version_is_refused_with_what_to_do(
+    url: str, version: int, compatible_from: int, advice: str
+) -> None:
     await _open(url)
-    with psycopg.connect(url) as connection:
-        connection.execute("UPDATE trichat.meta SET version = 77")
-    with pytest.raises(StoreUnusable, match=f"version 77 of the schema, this trichat needs version {SCHEMA_VERSION}"):
+    set_versions(url, version, compatible_from)
+    with pytest.raises(StoreUnusable, match=f"version {version} of the .* needs version {SCHEMA_VERSION}: .*{advice}"):
         await _open(url)
+
+
+async def test_a_later_schema_that_lets_this_version_run_is_taken(url: str) -> None:
+    await _open(url)
+    set_versions(url, SCHEMA_VERSION + 5, SCHEMA_VERSION)
+    await _open(url)
+
+
+def set_versions(url: str, version: int, compatible_from: int) -> None:
+    with psycopg.connect(url) as connection:
+        connection.execute("UPDATE trichat.meta SET version = %s, compatible_from = %s", (version, compatible_from))
 
 
 async def test_a_role_that_may_not_make_tables_is_told_what_to_do(url: str) -> None:

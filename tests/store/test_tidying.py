@@ -173,7 +173,7 @@ async def test_the_twin_drops_what_cannot_be_used_and_what_hung_on_rooms_that_ar
     later = twin.now + 1000
 
     def code(name: bytes, room_id: RoomId, uses: int, expires: int) -> StoredInvite:
-        return StoredInvite(name, "", room_id, "ann", uses, expires)
+        return StoredInvite(name, "", room_id, "ann", UserId("u_ann"), uses, expires)
 
     good = code(b"good", room, 1, later)
     twin.invites = [

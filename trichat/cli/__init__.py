@@ -1,4 +1,4 @@
-"""The command line: `trichat serve`, `chat`, `admin` and `doctor`."""
+"""The command line: `trichat serve`, `chat`, `admin`, `doctor` and `db`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import argparse
 from typing import Final
 
 from trichat import __version__
-from trichat.cli import admin, chat, doctor, serve
+from trichat.cli import admin, chat, db, doctor, serve
 
-__all__ = ["admin", "build_parser", "chat", "doctor", "main", "serve"]
+__all__ = ["admin", "build_parser", "chat", "db", "doctor", "main", "serve"]
 
-_RUN: Final = {"admin": admin.run, "chat": chat.run, "doctor": doctor.run, "serve": serve.run}
+_RUN: Final = {"admin": admin.run, "chat": chat.run, "db": db.run, "doctor": doctor.run, "serve": serve.run}
 _INTERRUPTED = 130  # what shells say of a program that Ctrl-C ended
 
 
@@ -38,4 +38,5 @@ def build_parser() -> argparse.ArgumentParser:
     chat.add_parser(commands)
     admin.add_parser(commands)
     doctor.add_parser(commands)
+    db.add_parser(commands)
     return parser

@@ -149,6 +149,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     store_call_s: float = 1.5  # for any one call of the store; then its connection is shut down
     store_rest_s: float = 0.25  # after a failed connect to PostgreSQL; until then calls fail at once
     store_open_s: float = 10.0  # for PostgreSQL at the start of a node; then StoreUnavailable
+    upgrade_s: float = 3_600.0  # for one migration of the database, or one portion of new epochs; then it is undone
+    upgrade_lock_s: float = 1.0  # that a migration waits for a table, and nodes behind it; then it is tried again
     store_readers: int = 4  # connections to PostgreSQL for all but commits; all busy: the call waits
     name_kept_s: float = 90_000.0  # after a guest's last use of a name; then it is free (touched hourly, so a day)
     ping_s: float = 25.0  # of silence; then a ping is sent

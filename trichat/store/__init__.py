@@ -6,5 +6,6 @@ know no Trio; `pool` is the one door to threads.
 
 from trichat.store.memory import MemoryStore
 from trichat.store.postgres import open_postgres_store
+from trichat.store.upkeep import open_upkeep
 
-__all__ = ["MemoryStore", "open_postgres_store"]
+__all__ = ["MemoryStore", "open_postgres_store", "open_upkeep"]

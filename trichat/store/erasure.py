@@ -76,7 +76,8 @@ def find_between(connection: Connection, user_id: UserId, after: Place, end: Pla
     ]
 
 
-# who resolved a report or made a code is written by name alone: by a name of theirs that is nobody else's now
+# who resolved a report or made a code before version 4 is often known by name alone: by a name of theirs that is nobody
+# else's now
 _NAMES: Final = """
     SELECT name FROM (
         SELECT name FROM trichat.users WHERE id = %(user_id)s
@@ -87,6 +88,11 @@ _NAMES: Final = """
     ) had
     WHERE NOT EXISTS (SELECT FROM trichat.names h WHERE h.name = had.name AND h.user_id <> %(user_id)s)
 """
+
+
+_RESOLVED: Final = "(resolved_by_id = %(user_id)s OR resolved_by_id IS NULL AND resolved_by = ANY (%(names)s))"
+#: Which codes are theirs: `names` are what `names_of` gives.
+MADE: Final = "(made_by_id = %(user_id)s OR made_by_id IS NULL AND made_by = ANY (%(names)s))"
 
 
 def names_of(connection: Connection, user_id: UserId) -> list[str]:
@@ -105,9 +111,9 @@ def begin(connection: Connection, user_id: UserId, *, operator: str) -> None:
         connection.execute(
             "UPDATE trichat.reports SET reporter = %s, reason = '' WHERE reporter_id = %s", (ERASED, user_id)
         )
-        names = names_of(connection, user_id)
-        connection.execute("UPDATE trichat.reports SET resolved_by = %s WHERE resolved_by = ANY (%s)", (ERASED, names))
-        connection.execute("UPDATE trichat.invites SET made_by = %s WHERE made_by = ANY (%s)", (ERASED, names))
+        them = {"erased": ERASED, "user_id": user_id, "names": names_of(connection, user_id)}
+        connection.execute(f"UPDATE trichat.reports SET resolved_by = %(erased)s WHERE {_RESOLVED}", them)  # noqa: S608
+        connection.execute(f"UPDATE trichat.invites SET made_by = %(erased)s WHERE {MADE}", them)  # noqa: S608
         if is_account(user_id):
             end_everything(connection, user_id)
 

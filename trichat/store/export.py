@@ -13,7 +13,7 @@ from trichat.store import personal_rows
 from trichat.store.administration import ENTRY, lock_account, note, read_entry
 from trichat.store.connection import Connection
 from trichat.store.erased import concerns
-from trichat.store.erasure import Place, find_events, names_of
+from trichat.store.erasure import MADE, Place, find_events, names_of
 from trichat.store.writing import durably
 
 
@@ -43,7 +43,7 @@ _MEMBERSHIPS: Final = """
 """
 _INVITES: Final = f"""
     SELECT r.name, uses_left, {_ms("expires_at")}
-    FROM trichat.invites LEFT JOIN trichat.rooms r ON r.id = room_id WHERE made_by = ANY (%s) ORDER BY expires_at
+    FROM trichat.invites LEFT JOIN trichat.rooms r ON r.id = room_id WHERE {MADE} ORDER BY expires_at
 """  # noqa: S608
 _REPORTS: Final = f"""
     SELECT r.name, number, seq, reporter, reason, {_ms("at")}, resolved_by, note
@@ -90,9 +90,8 @@ def read_section(connection: Connection, section: str, user_id: UserId) -> list[
         case "threads":
             return [personal_rows.thread_row(*row) for row in connection.execute(_THREADS, (user_id,))]
         case "invites":
-            return [
-                personal_rows.invite_row(*row) for row in connection.execute(_INVITES, (names_of(connection, user_id),))
-            ]
+            them = {"user_id": user_id, "names": names_of(connection, user_id)}
+            return [personal_rows.invite_row(*row) for row in connection.execute(_INVITES, them)]
         case _:
             assert section == "reports"
             return [_report(row) for row in connection.execute(_REPORTS, (user_id,))]

@@ -28,8 +28,8 @@ _MS: Final = "timestamptz 'epoch' + %s * interval '1 millisecond'"
 _USABLE: Final = f"room_id = %s AND uses_left > 0 AND expires_at > {_MS}"
 _COUNT: Final = f"SELECT count(*) FROM trichat.invites WHERE {_USABLE}"  # noqa: S608 (our own constants)
 _ADD: Final = f"""
-    INSERT INTO trichat.invites (code_hash, beginning, room_id, made_by, uses_left, created_at, expires_at)
-    VALUES (%s, %s, %s, %s, %s, {_MS}, {_MS})
+    INSERT INTO trichat.invites (code_hash, beginning, room_id, made_by, made_by_id, uses_left, created_at, expires_at)
+    VALUES (%s, %s, %s, %s, %s, %s, {_MS}, {_MS})
 """  # noqa: S608 (our own constants)
 
 
@@ -43,7 +43,7 @@ def make_invite(
         if usable >= most:
             raise too_many_codes(most)
         expires, beginning = room.now + for_s * 1000, code[:BEGINNING_CHARS]
-        row = (code_hash(code), beginning, room_id, by.actor.user, uses, room.now, expires)
+        row = (code_hash(code), beginning, room_id, by.actor.user, by.actor.user_id, uses, room.now, expires)
         connection.execute(_ADD, row)
         add_audit(connection, by, "make_invite", room_id, room.record.name, reason=beginning)
     return InviteCode(code=code, made_by=by.actor.user, uses_left=uses, expires=expires)

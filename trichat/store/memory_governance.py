@@ -179,7 +179,8 @@ class MemoryGovernance(MemoryModeration):
         if len(self._usable(room_id)) >= self._state.limits.invites:
             raise too_many_codes(self._state.limits.invites)
         beginning, expires = code[:BEGINNING_CHARS], self._state.now + for_s * 1000
-        self._state.invites.append(StoredInvite(code_hash(code), beginning, room_id, actor.user, uses, expires))
+        made_by = (actor.user, actor.user_id)
+        self._state.invites.append(StoredInvite(code_hash(code), beginning, room_id, *made_by, uses, expires))
         self._audit(actor, "make_invite", room.id, room.name, reason=beginning, address=address)
         self._state.end()
         return InviteCode(code=code, made_by=actor.user, uses_left=uses, expires=expires)

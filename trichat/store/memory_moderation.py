@@ -79,6 +79,7 @@ class MemoryModeration:
         closed = [stored for stored in found if stored.report.resolved_by is None]
         for stored in closed:
             stored.report = structs.replace(stored.report, resolved_by=actor.user, note=note)
+            stored.resolved_by_id = actor.user_id
             self._audit(actor, "resolve", room.id, room.name, reason=note, address=address)
         self._state.end()
         return bool(closed)

@@ -35,8 +35,7 @@ def read_section(state: MemoryState, section: str, user_id: UserId) -> list[Row]
         case "threads":
             return _threads(state, user_id)
         case "invites":
-            names = names_of(state, user_id)
-            made = sorted((one for one in state.invites if one.made_by in names), key=lambda one: one.expires)
+            made = sorted((one for one in state.invites if one.made_by_id == user_id), key=lambda one: one.expires)
             return [personal_rows.invite_row(_room(state, i.room_id), i.uses_left, i.expires) for i in made]
         case "reports":
             mine = [report for report in state.reports if report.reporter_id == user_id]
@@ -100,27 +99,14 @@ def _room(state: MemoryState, room_id: RoomId) -> RoomName | None:
     return None if room is None else room.name
 
 
-def names_of(state: MemoryState, user_id: UserId) -> set[str]:
-    """The names that they have or had, but for those that others have now."""
-    entries = [stored.entry for stored in state.audit]
-    had = {name.name for name in state.names.values() if name.user_id == user_id}
-    had |= {room.standings[user_id].name for room in state.rooms.values() if user_id in room.standings}
-    had |= {entry.actor for entry in entries if entry.actor_id == user_id}
-    had |= {entry.target for entry in entries if entry.target_id == user_id and entry.target is not None}
-    if user_id in state.users:
-        had.add(state.users[user_id].account.name)
-    return had - {name.name for name in state.names.values() if name.user_id != user_id}
-
-
 def erase(state: MemoryState, user_id: UserId) -> None:
     """Names and texts go; the account, if there is one, is inactive."""
-    names = names_of(state, user_id)
     state.blocks.pop(user_id, None)
     for blocked in state.blocks.values():
         blocked.discard(user_id)
     for invite in state.invites:
-        invite.made_by = ERASED if invite.made_by in names else invite.made_by
-    _erase_reports(state, user_id, names)
+        invite.made_by = ERASED if invite.made_by_id == user_id else invite.made_by
+    _erase_reports(state, user_id)
     _erase_rooms(state, user_id)
     _erase_audit(state, user_id)
     state.names = {key: name for key, name in state.names.items() if name.user_id != user_id}
@@ -129,11 +115,11 @@ def erase(state: MemoryState, user_id: UserId) -> None:
         state.users[user_id] = StoredUser(account, user.created, totp_step=user.totp_step)
 
 
-def _erase_reports(state: MemoryState, user_id: UserId, names: set[str]) -> None:
+def _erase_reports(state: MemoryState, user_id: UserId) -> None:
     for stored in state.reports:
         if stored.reporter_id == user_id:
             stored.report = structs.replace(stored.report, reporter=ERASED, reason="")
-        if stored.report.resolved_by in names:
+        if stored.resolved_by_id == user_id:
             stored.report = structs.replace(stored.report, resolved_by=ERASED)
 
 

@@ -133,6 +133,7 @@ class StoredInvite(Struct):
     beginning: str
     room_id: RoomId
     made_by: str
+    made_by_id: UserId
     uses_left: int
     expires: int
 
@@ -141,6 +142,7 @@ class StoredReport(Struct):
     room_id: RoomId
     reporter_id: UserId
     report: Reported
+    resolved_by_id: UserId | None = None
 
 
 class StoredAudit(Struct):

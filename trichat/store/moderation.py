@@ -116,7 +116,8 @@ def _reported(row: Sequence[Any]) -> Reported:
 
 
 _RESOLVE: Final = """
-    UPDATE trichat.reports SET resolved_by = %s, note = %s WHERE room_id = %s AND number = %s AND resolved_by IS NULL
+    UPDATE trichat.reports SET resolved_by = %s, resolved_by_id = %s, note = %s
+    WHERE room_id = %s AND number = %s AND resolved_by IS NULL
 """
 
 
@@ -124,7 +125,7 @@ def resolve(connection: Connection, room_id: RoomId, by: From, number: int, note
     """Close an open report; False when there is none of this number."""
     with governing(connection, patience_ms):
         room, _ = lock_permitted(connection, room_id, by.actor, "reports")
-        closed = connection.execute(_RESOLVE, (by.actor.user, note, room_id, number)).rowcount
+        closed = connection.execute(_RESOLVE, (by.actor.user, by.actor.user_id, note, room_id, number)).rowcount
         if closed:
             add_audit(connection, by, "resolve", room_id, room.record.name, reason=note)
     return bool(closed)

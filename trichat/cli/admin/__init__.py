@@ -96,7 +96,8 @@ async def _act(settings: Settings, console: Console, arguments: argparse.Namespa
 
     code = 0
     try:
-        async with open_desk(settings, console, only_looks=getattr(arguments, "only_looks", False)) as desk:
+        opened = getattr(arguments, "opens", open_desk)
+        async with opened(settings, console, only_looks=getattr(arguments, "only_looks", False)) as desk:
             await arguments.act(desk, arguments)
     except* (Failed, Refusal, StoreUnavailable, StoreUnusable, EmbeddedUnusable, OSError) as group:
         for error in _leaves(group):

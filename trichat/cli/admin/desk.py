@@ -76,7 +76,7 @@ async def open_desk(settings: Settings, console: Console, *, only_looks: bool = 
 
     limits, chance = Limits(), Chance()
     async with (
-        _database(settings, only_looks) as url,
+        open_database(settings, only_looks=only_looks) as url,
         open_postgres_store(
             url, limits, chance=chance, lanes=1, pooler=settings.pooler, unsafe=settings.unsafe,
             application_name="trichat admin",
@@ -86,7 +86,8 @@ async def open_desk(settings: Settings, console: Console, *, only_looks: bool = 
 
 
 @asynccontextmanager
-async def _database(settings: Settings, only_looks: bool) -> AsyncIterator[str]:
+async def open_database(settings: Settings, *, only_looks: bool) -> AsyncIterator[str]:
+    """Where the settings' database is, the embedded one running. Raises as `open_desk` does, but for the store."""
     if settings.database_url is not None:
         yield settings.database_url
         return
