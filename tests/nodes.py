@@ -182,16 +182,18 @@ async def open_twin_node(twins: Twins, *, name: str = "n1", listening: bool = Fa
 class NodeProcess:
     """`trichat serve` as a process of its own, which can be killed.
 
-    Its standard error goes to `log`, a file beside `directory`; standard output too.
+    Its standard error goes to `log`, a file beside `directory`; standard output too. `code`: the folder that holds
+    the code of another version.
     """
 
-    def __init__(self, directory: Path, *flags: str, port: int | None = None) -> None:
+    def __init__(self, directory: Path, *flags: str, port: int | None = None, code: Path | None = None) -> None:
         self.port = port or free_port()
         self.log = directory / f"node-{self.port}.log"
         command = [sys.executable, "-m", "trichat", "serve", "--port", str(self.port), "--no-rate-limit", *flags]
+        env = {**os.environ, "PYTHONUNBUFFERED": "1"} | ({} if code is None else {"PYTHONPATH": str(code)})
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, "PYTHONUNBUFFERED": "1"}
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env, cwd=code
             )
 
     @property
@@ -217,7 +219,7 @@ class NodeProcess:
         try:
             stream = await trio.open_tcp_stream("127.0.0.1", self.port)
             async with stream:
-                await stream.send_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                await stream.send_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
                 async for chunk in stream:
                     answer += chunk
         except (OSError, trio.BrokenResourceError):
