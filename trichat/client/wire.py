@@ -41,7 +41,11 @@ async def open_stream(address: Address, ssl_context: ssl.SSLContext | None = Non
     stream = await trio.open_ssl_over_tcp_stream(
         address.host, address.port, https_compatible=True, ssl_context=ssl_context or _default_context()
     )
-    await stream.do_handshake()
+    try:
+        await stream.do_handshake()
+    except BaseException:
+        await trio.aclose_forcefully(stream)
+        raise
     return stream
 
 
