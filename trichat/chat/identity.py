@@ -144,8 +144,10 @@ def demand_no_room(session: Session) -> None:
 
 
 def demand_connection(session: Session, user_id: UserId) -> None:
-    """The account may have one more connection here. Raises Refusal."""
-    check_account_connections(len(session.hub.revocation.sessions_of(user_id)), session.hub.limits)
+    """The account may have one more connection here; requests that are answered at once count not. Raises Refusal."""
+    if session.present:
+        connected = sum(one.present for one in session.hub.revocation.sessions_of(user_id))
+        check_account_connections(connected, session.hub.limits)
 
 
 def refuse_credentials(session: Session, message: str, field: str) -> NoReturn:

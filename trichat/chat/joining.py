@@ -97,6 +97,17 @@ async def _resume_one(
     _enter(session, room, admission, since=position.since, tally=tally)
 
 
+async def step_in(session: Session, text: str) -> None:
+    """Let who is not present (see Session) act in the room `text` as one who has joined it: as by `resume`, so that
+    nobody becomes a member by it. Raises Refusal and StoreUnavailable."""
+    name = parse_room_name(text, session.hub.limits.name_bytes)
+    admitted = (await admit_again(session, [name]))[name]
+    if isinstance(admitted, Refusal):
+        raise admitted
+    room, admission = admitted
+    session.enter(room, admission.as_of)
+
+
 def leave(session: Session, command: Leave) -> Waiting | None:
     """Hear no more of a room; an account is a member no more either, on any of its connections."""
     membership = membership_of(session, command.room)
@@ -147,6 +158,8 @@ def _enter(
     session.reply(joined if admission.marker is None else _with_marker(joined, admission.marker))
     if since is not UNSET and position > since:
         session.reply(Gap(room=room.name, from_=since + 1, to=position, messages=0, hidden=True))
+    if not session.present:
+        return  # who asks once hears nothing live
     if tally is not None:
         tally.begin()
         session.start_replay(Replay(membership, position, tally))

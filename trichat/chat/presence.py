@@ -69,7 +69,8 @@ class Presence:
 
     def arrive(self, session: Session) -> None:
         """The connection is this person's from now on."""
-        self._note_device(self._connected.add(session))
+        if session.present:
+            self._note_device(self._connected.add(session))
 
     def depart(self, session: Session) -> None:
         """The connection is nobody's any more, or another's soon."""

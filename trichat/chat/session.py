@@ -48,6 +48,9 @@ class Outbox(Protocol):
     @property
     def sink(self) -> Sink: ...
 
+    @property
+    def queued(self) -> int: ...
+
     def post_rest(self, frame: Frame, taken: int) -> bool: ...
 
     def post(self, frame: Frame) -> bool: ...
@@ -70,7 +73,7 @@ class Session:
     __slots__ = (
         "_allowance", "_dispatch", "_failing", "_on_end", "_pending", "_pending_bytes", "_relief", "_replays", "_start",
         "_unlimited", "account", "address", "away", "ended", "failed_auths", "hub", "id", "key", "login_id",
-        "memberships", "named", "offered_totp", "outbox", "unacked", "user", "user_id", "withdrawn",
+        "memberships", "named", "offered_totp", "outbox", "present", "unacked", "user", "user_id", "withdrawn",
     )  # fmt: skip
 
     def __init__(
@@ -82,6 +85,7 @@ class Session:
         start: Start,
         on_end: Callable[[CloseReason], None],
         address: str = "",
+        present: bool = True,
     ) -> None:
         self.hub = hub
         self.outbox = outbox
@@ -89,6 +93,7 @@ class Session:
         self.id = "s_" + hub.chance.label(8)
         self.user_id: UserId | None = None
         self.user: str | None = None
+        self.present = present  # not of one request alone, which is nobody's presence and hears nothing
         self.address = address  # from where the client comes, as far as is known
         self.account: Account | None = None  # None: a guest, or nobody yet
         self.login_id: str | None = None  # the login or key that this rests on: it ends, and so does this
@@ -215,7 +220,8 @@ class Session:
         assert self.user_id is not None
         assert self.user is not None
         membership = self.memberships[room.name] = Membership(room, as_of)
-        self.hub.presence.come(room, self.user_id, self.user)
+        if self.present:
+            self.hub.presence.come(room, self.user_id, self.user)
         return membership
 
     def leave(self, membership: Membership) -> None:
@@ -224,7 +230,8 @@ class Session:
         membership.left = True
         membership.room.detach(self)
         del self.memberships[membership.room.name]
-        self.hub.presence.go(membership.room, self.user_id)
+        if self.present:
+            self.hub.presence.go(membership.room, self.user_id)
 
     def as_of(self, room: Room) -> int:
         """The `seq` as of which they were let in (see room.Listener)."""

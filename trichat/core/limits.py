@@ -193,3 +193,9 @@ class Limits(Struct, frozen=True, kw_only=True):
     connections_per_address: int = 200  # from one address (an IPv6 /64); more: 503
     connections_per_account: int = 20  # of one account to one node; more: limit_reached
     turned_away: int = 200  # callers over these caps who are told so at a time; more: closed without a word
+
+    # the HTTP API
+    api_call_s: float = 10.0  # for the body of a request, and for each command of it; then 408, unavailable
+    long_poll_s: int = 30  # the most that `wait_s` may say; more: bad_field
+    long_polls: int = 2_000  # requests for events that wait, on one node; more: unavailable
+    long_polls_per_person: int = 10  # of these, of one account or guest; more: limit_reached

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from starlette.routing import BaseRoute
+from collections.abc import Collection
+
+from starlette.routing import BaseRoute, Mount
 
 from trichat.chat.hub import Hub
+from trichat.web.api.documents import document_routes
+from trichat.web.api.operations import PREFIX
+from trichat.web.api.serving import Api
 
 
-def api_routes(hub: Hub) -> list[BaseRoute]:
-    """All under `/api`."""
-    return []
+def api_routes(hub: Hub, allowed_origins: Collection[str] = ()) -> list[BaseRoute]:
+    """All under `/api`; `allowed_origins` are those of other sites whose pages may ask, as for the socket."""
+    return [*document_routes(), Mount(PREFIX, app=Api(hub, allowed_origins))]
