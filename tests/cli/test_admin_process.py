@@ -76,7 +76,7 @@ def test_a_wrong_command_line_exits_with_2_and_says_why(words: list[str], said: 
 def test_a_database_that_cannot_be_used_exits_with_1_and_says_what_to_do(database_url: str) -> None:
     assert admin("users", "list", "--database-url", database_url).returncode == 0
     with psycopg.connect(database_url) as connection:
-        connection.execute("UPDATE trichat.meta SET version = 999")
+        connection.execute("UPDATE trichat.meta SET version = 999, compatible_from = 999")
     ran = admin("users", "list", "--database-url", database_url)
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr.startswith("trichat: the database has version 999 of the schema")

@@ -51,10 +51,18 @@ async def supervise(settings: Settings) -> int:
         async with trio.open_nursery() as life:
             life.start_soon(_obey, signals, crew, life.cancel_scope)
             async with open_where_not_given(settings.data_dir, settings.database_url, settings.redis_url) as urls:
+                if settings.database_url is None:
+                    await _upgrade(urls[0], settings)
                 given = structs.replace(settings, database_url=urls[0], redis_url=urls[1])
                 await crew.run(_slots(given, crew, ports))
             life.cancel_scope.cancel(reason="all workers have ended")
     return 1 if crew.cut_off else 0
+
+
+async def _upgrade(database_url: str, settings: Settings) -> None:
+    from trichat.store.upkeep import upgrade_by_itself  # noqa: PLC0415  the supervisor stays small without it
+
+    await upgrade_by_itself(database_url, settings.limits())
 
 
 async def _obey(signals: AsyncIterator[int], crew: Crew, everything: trio.CancelScope) -> None:
