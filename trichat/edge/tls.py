@@ -17,7 +17,7 @@ log = logging.getLogger("trichat.tls")
 #: Which protocol we speak inside: no HTTP/2, where a WebSocket would be another thing.
 _ALPN: Final = ("http/1.1",)
 #: Content type of the first record of a TLS connection (RFC 8446, 5.1).
-_HANDSHAKE_RECORD: Final = 0x16
+HANDSHAKE_RECORD: Final = 0x16
 #: Flights that a handshake in memory may take; TLS 1.3 has two, TLS 1.2 four.
 _FLIGHTS: Final = 6
 
@@ -130,7 +130,7 @@ async def _await_record(sock: socket.socket) -> None:
             continue
         except OSError:
             raise NotTls(plain=False) from None
-        if first and first[0] == _HANDSHAKE_RECORD:
+        if first and first[0] == HANDSHAKE_RECORD:
             return
         raise NotTls(plain=first.isalpha())
 
