@@ -1,4 +1,7 @@
-"""The log: stdlib logging, one line a record on stderr, as text or as JSON.
+"""The log: stdlib's loggers, rendered by structlog, one line a record on stderr, as text or as JSON.
+
+While a connection is served, every record carries its `connection`, and while an HTTP request is, its `request`: the
+door binds them as context variables (structlog.contextvars), which tasks and threads of Trio take along.
 
 The rule of what is logged: no text of a message, no token, no password, ever; of people only their names
 and identifiers. What comes from outside goes into a field (`extra={"reason": …}`), not into the message.
@@ -13,12 +16,19 @@ import sys
 import unicodedata
 from typing import Final, Literal
 
+from structlog.contextvars import merge_contextvars
+from structlog.stdlib import ProcessorFormatter
+from structlog.typing import EventDict, Processor, WrappedLogger
+
 from trichat.core.codec import format_ts
 
 #: What every record has; anything else in it is a field that the caller gave.
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+#: What structlog adds of its own to what the context holds.
+_OF_STRUCTLOG: Final = frozenset({"event", "_record", "_from_structlog", "exc_info", "stack_info"})
 #: Controls, invisible and bidirectional characters, surrogates, line and paragraph separators.
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_PLAIN: Final = logging.Formatter()
 _TRACE_MARGIN: Final = "    | "  # before each line of a traceback: none of them can pass for a record
 
 
@@ -32,30 +42,47 @@ def set_up_logging(level: Literal["debug", "info", "warning", "error"], format: 
     logging.captureWarnings(capture=True)
 
 
-class TextFormatter(logging.Formatter):
+class _Formatter(ProcessorFormatter):
+    """Renders records of stdlib's loggers, with what the context holds."""
+
+    def __init__(self, renderer: Processor) -> None:
+        super().__init__(processors=[renderer], foreign_pre_chain=[merge_contextvars])
+
+
+class TextFormatter(_Formatter):
     """`2026-11-24T06:50:00.123Z INFO trichat.embedded message key=value`, a traceback in a margin below."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        line = f"{_ts(record)} {record.levelname} {escape(record.name)} {escape(record.getMessage())}"
-        line += "".join(f" {escape(key)}={_value(value)}" for key, value in _fields(record).items())
-        return line + "".join(f"\n{_TRACE_MARGIN}{escape(row)}" for row in _trace(self, record).split("\n") if row)
+    def __init__(self) -> None:
+        super().__init__(_as_text)
 
 
-class JsonFormatter(logging.Formatter):
+class JsonFormatter(_Formatter):
     """One object a line: `ts`, `level`, `logger`, `message`, the caller's fields, `exception`. ASCII only."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        whole: dict[str, object] = {
-            "ts": _ts(record),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        if trace := _trace(self, record):
-            whole["exception"] = trace
-        for key, value in _fields(record).items():
-            whole[f"{key}_" if key in whole else key] = _plain(value)
-        return json.dumps(whole, separators=(",", ":"))
+    def __init__(self) -> None:
+        super().__init__(_as_json)
+
+
+def _as_text(_: WrappedLogger, __: str, event: EventDict) -> str:
+    record: logging.LogRecord = event["_record"]
+    line = f"{_ts(record)} {record.levelname} {escape(record.name)} {escape(event['event'])}"
+    line += "".join(f" {escape(key)}={_value(value)}" for key, value in _fields(event).items())
+    return line + "".join(f"\n{_TRACE_MARGIN}{escape(row)}" for row in _trace(event).split("\n") if row)
+
+
+def _as_json(_: WrappedLogger, __: str, event: EventDict) -> str:
+    record: logging.LogRecord = event["_record"]
+    whole: dict[str, object] = {
+        "ts": _ts(record),
+        "level": record.levelname.lower(),
+        "logger": record.name,
+        "message": event["event"],
+    }
+    if trace := _trace(event):
+        whole["exception"] = trace
+    for key, value in _fields(event).items():
+        whole[f"{key}_" if key in whole else key] = _plain(value)
+    return json.dumps(whole, separators=(",", ":"))
 
 
 def escape(text: str) -> str:
@@ -84,14 +111,17 @@ def _plain(value: object) -> object:
     return value if value is None or isinstance(value, str | int) else str(value)
 
 
-def _fields(record: logging.LogRecord) -> dict[str, object]:
-    return {key: value for key, value in vars(record).items() if key not in _STANDARD}
+def _fields(event: EventDict) -> dict[str, object]:
+    """The caller's fields, and behind them those of the context."""
+    said = {key: value for key, value in vars(event["_record"]).items() if key not in _STANDARD}
+    return said | {key: value for key, value in event.items() if key not in _OF_STRUCTLOG and key not in said}
 
 
-def _trace(formatter: logging.Formatter, record: logging.LogRecord) -> str:
+def _trace(event: EventDict) -> str:
     """The traceback and the stack of the record, if it has any."""
-    trace = formatter.formatException(record.exc_info) if record.exc_info and record.exc_info[0] else ""
-    return "\n".join(part for part in (trace, record.stack_info) if part)
+    exc_info = event.get("exc_info")
+    trace = _PLAIN.formatException(exc_info) if exc_info and exc_info[0] else ""
+    return "\n".join(part for part in (trace, event.get("stack_info")) if part)
 
 
 def _ts(record: logging.LogRecord) -> str:

@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 
 from tests.chat.guests import Chat, open_chat
 from tests.chat.persons import bot, make_private, person
-from tests.nodes import open_node
+from tests.nodes import LOOSE, open_node
 from tests.wire import open_wire
 from trichat.bridge.feed import NewsFeed
 from trichat.chat.figures import Figures
@@ -22,7 +22,8 @@ from trichat.chat.hub import Hub
 from trichat.chat.ports import Whisper
 from trichat.core.closing import CLOSE_REASONS, CloseReason, Reconnect
 from trichat.core.histogram import Histogram
-from trichat.core.names import RoomId
+from trichat.core.names import RoomId, UserId
+from trichat.web.api.polling import LongPolls
 from trichat.web.metrics import metrics_routes
 from trichat.web.metrics_survey import survey
 
@@ -59,9 +60,11 @@ async def scrape(hub: Hub) -> Metrics:
 async def until(hub: Hub, condition: Callable[[Metrics], bool]) -> Metrics:
     """The first scrape that says so; within 30 virtual seconds."""
     with trio.fail_after(30):
-        while not condition(metrics := await scrape(hub)):
+        while True:
+            metrics = await scrape(hub)
+            if condition(metrics):
+                return metrics
             await trio.sleep(0.05)
-    return metrics
 
 
 async def test_what_was_said_to_whom_is_counted(autojump_clock: trio.abc.Clock) -> None:
@@ -192,12 +195,12 @@ async def test_openmetrics_comes_to_who_asks_for_it(autojump_clock: trio.abc.Clo
     async with open_chat() as chat:
         response = await fetch(chat.node.hub, "application/openmetrics-text; version=1.0.0")
     assert response.headers["content-type"].startswith("application/openmetrics-text")
-    families = {family.name: family for family in parse_openmetrics(response.text)}
+    families = {family.name: family for family in parse_openmetrics(response.text)}  # type: ignore[no-untyped-call]  # the library's
     assert families["trichat_sends"].type == "counter"
 
 
 async def test_calls_of_the_store_are_timed(database_url: str, redis_url: str) -> None:
-    async with open_node(database_url, redis_url, prefix="metrics") as node, open_wire(node.port) as ann:
+    async with open_node(database_url, redis_url, prefix="metrics") as node, open_wire(node.port or 0) as ann:
         await ann.send_json({"type": "join", "room": "hall"})
         await ann.receive_until("joined")
         await ann.send_json({"type": "send", "room": "hall", "text": "a"})
@@ -214,21 +217,30 @@ async def test_the_walk_through_the_sessions_lets_others_have_their_turns(autoju
     async def count() -> None:
         nonlocal turns
         while True:
-            await trio.lowlevel.checkpoint()
             turns += 1
+            await trio.lowlevel.checkpoint()
 
-    async with open_chat() as chat, trio.open_nursery() as nursery:
+    async with open_chat() as chat:
         await chat.guest()
         hub = chat.node.hub
         (session,) = hub.sessions
         many: Any = [session] * 5_000
-        hub.sessions = many  # a walk asks nothing of it but its order
-        nursery.start_soon(count)
-        seen = await survey(hub)
+        hub.sessions = many  # the walk asks nothing of it but its order
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(count)
+            seen = await survey(hub)
+            nursery.cancel_scope.cancel()
         hub.sessions = {session: None}
-        nursery.cancel_scope.cancel()
     assert seen.kinds["guest"] == 5_000
     assert turns >= 4
+
+
+async def test_who_polls_is_counted_while_they_wait() -> None:
+    figures = Figures()
+    polls = LongPolls(LOOSE, figures)
+    with polls.one_more(UserId("g_ann")), polls.one_more(UserId("g_bob")):
+        assert figures.long_polls == 2
+    assert figures.long_polls == 0
 
 
 def test_a_request_is_counted_by_its_route_and_by_what_is_bounded() -> None:

@@ -50,8 +50,12 @@ class Figures:
             self.closes[reason.code] += 1
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
-        """An HTTP request was answered. `route` is a template of ours, never a path that somebody has asked for."""
-        key = route, method if method in _METHODS else "other", f"{status // 100}xx"
+        """An HTTP request is over: answered, or cut off (a `status` of 0).
+
+        `route` is a template of ours, never a path that somebody has asked for.
+        """
+        how = f"{status // 100}xx" if status else "cut off"
+        key = route, method if method in _METHODS else "other", how
         histogram = self.requests.get(key)
         if histogram is None:
             histogram = self.requests[key] = Histogram(_SECONDS)
