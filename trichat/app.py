@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from trichat import __version__
 from trichat.bridge.redis import BridgeUnusable, open_redis_bridge
+from trichat.chat.figures import Figures
 from trichat.chat.hub import Hub
 from trichat.chat.ports import StoreUnavailable, StoreUnusable
 from trichat.chat.profiles import time_zones
@@ -35,6 +36,7 @@ from trichat.settings import Settings
 from trichat.store.postgres import open_postgres_store
 from trichat.store.upkeep import upgrade_by_itself
 from trichat.vault import VaultUnusable, open_vault
+from trichat.web import open_to_web
 
 log = logging.getLogger("trichat.app")
 
@@ -97,7 +99,12 @@ async def _live(settings: Settings, place: Place, stop: _Stop, certificate: Cert
         await services.start(hub.run)
         door = FrontDoor(
             hub,
-            lambda: readiness(hub),
+            open_to_web(
+                hub,
+                lambda: readiness(hub),
+                with_metrics=settings.admin_port is None,
+                only_tls=settings.tls_cert is not None,
+            ),
             allowed_origins=settings.allow_origin,
             allowed_hosts=settings.allowed_hosts,
             trusted_proxies=settings.trusted_proxy,
@@ -157,7 +164,7 @@ class _Stop:
 @asynccontextmanager
 async def open_hub(settings: Settings, limits: Limits) -> AsyncIterator[Hub]:
     """The hub over its store and its bridge, embedded ones where the settings name none."""
-    chance = Chance()
+    chance, figures = Chance(), Figures()
     incarnation = chance.incarnation()
     async with (
         _open_services(settings) as (database_url, redis_url),
@@ -168,11 +175,17 @@ async def open_hub(settings: Settings, limits: Limits) -> AsyncIterator[Hub]:
             lanes=settings.lanes,
             pooler=settings.pooler,
             unsafe=settings.unsafe,
+            figures=figures,
         ) as store,
         open_redis_bridge(
-            redis_url, limits, incarnation=incarnation, node=settings.node_id, prefix=settings.redis_prefix
+            redis_url,
+            limits,
+            incarnation=incarnation,
+            node=settings.node_id,
+            prefix=settings.redis_prefix,
+            figures=figures,
         ) as bridge,
-        open_vault(settings, limits) as vault,
+        open_vault(settings, limits, figures=figures) as vault,
     ):
         await trio.to_thread.run_sync(_load_tables)
         yield Hub(
@@ -187,6 +200,7 @@ async def open_hub(settings: Settings, limits: Limits) -> AsyncIterator[Hub]:
             allow_guests=settings.guests_allowed,
             allow_registration=settings.allow_registration,
             lanes=settings.lanes,
+            figures=figures,
         )
 
 

@@ -12,6 +12,7 @@ from tests.edge.callers import calling
 from tests.nodes import Node
 from trichat.edge.front_door import FrontDoor
 from trichat.edge.listeners import listen
+from trichat.web import open_to_web
 
 
 @asynccontextmanager
@@ -21,7 +22,7 @@ async def open_door(node: Node, **policy: Any) -> AsyncIterator[FrontDoor]:
     async def ready() -> dict[str, str]:
         return {"postgresql": "ok", "draining": "no"}
 
-    door = FrontDoor(node.hub, ready, **policy)
+    door = FrontDoor(node.hub, open_to_web(node.hub, ready, with_metrics=True), **policy)
     listeners = listen("127.0.0.1", 0)
     async with trio.open_nursery() as nursery:
         await nursery.start(door.run, listeners)

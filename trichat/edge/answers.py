@@ -1,70 +1,51 @@
-"""Plain HTTP answers on the same port: what to type, and whether the node is well."""
+"""What the front door says by itself, in plain HTTP: refusals, and that an answer failed."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from email.utils import formatdate
 from http import HTTPStatus
+from typing import Final
 
 import msgspec
 
-from trichat.edge.head import WS_PATH, Head, HeadRefused, check_no_body
+from trichat.edge.head import Head, HeadRefused
 
-#: Says how each dependency is: "ok", or what is wrong.
-Readiness = Callable[[], Awaitable[dict[str, str]]]
+_EXTRA: Final = {
+    405: "Allow: GET, HEAD\r\n",
+    426: "Sec-WebSocket-Version: 13\r\nUpgrade: websocket\r\n",
+    503: "Retry-After: 1\r\n",
+}
+#: The codes of errors (docs/protocol.md) that come nearest, for programs that use the API.
+_CODES: Final = {403: "forbidden", 413: "too_long", 421: "forbidden", 503: "unavailable"}
 
 
-def http_response(
-    status: int, body: str, content_type: str = "text/plain; charset=utf-8", *, head: bool = False
-) -> bytes:
+def http_response(status: int, body: str, content_type: str = "text/plain; charset=utf-8", extra: str = "") -> bytes:
     """A whole HTTP/1.1 response that ends the connection."""
     content = body.encode()
-    extra = {405: "Allow: GET, HEAD\r\n", 426: "Sec-WebSocket-Version: 13\r\nUpgrade: websocket\r\n"}.get(status, "")
     lines = (
-        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n"
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nDate: {formatdate(usegmt=True)}\r\n"
         f"Content-Type: {content_type}\r\nContent-Length: {len(content)}\r\n"
-        f"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n{extra}Connection: close\r\n\r\n"
+        "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n"
+        "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n"
+        "Cross-Origin-Opener-Policy: same-origin\r\nCross-Origin-Resource-Policy: same-origin\r\n"
+        f"{extra}{_EXTRA.get(status, '')}Connection: close\r\n\r\n"
     )
-    return lines.encode() + (b"" if head else content)
+    return lines.encode() + content
 
 
-def refusal_response(refused: HeadRefused) -> bytes:
-    return http_response(refused.status, refused.said + "\n")
+def refusal_response(refused: HeadRefused, head: Head | None = None) -> bytes:
+    """What whoever sent `head`, if that could be read, is told: programs that use the API in the form of its errors."""
+    if head is None or not head.path.startswith("/api/"):
+        return http_response(refused.status, refused.said + "\n")
+    return _error(refused.status, _CODES.get(refused.status, "bad_frame"), refused.said)
 
 
-async def answer(head: Head, readiness: Readiness) -> bytes:
-    """The response to a request that is no upgrade. Raises HeadRefused."""
-    check_no_body(head)
-    if head.method not in ("GET", "HEAD"):
-        raise HeadRefused(405, "only GET and HEAD are known here")
-    head_only = head.method == "HEAD"
-    if head.path == "/":
-        return http_response(200, _first_words(head.headers["host"]), head=head_only)
-    if head.path == WS_PATH:
-        raise HeadRefused(426, f"this is a WebSocket; try: websocat ws://{head.headers['host']}{WS_PATH}")
-    if head.path == "/healthz":
-        return http_response(200, '{"status":"ok"}\n', "application/json", head=head_only)
-    if head.path == "/readyz":
-        return await _answer_readyz(readiness, head_only=head_only)
-    raise HeadRefused(
-        404, f"nothing is here; the chat is at {WS_PATH}, try: websocat ws://{head.headers['host']}{WS_PATH}"
-    )
+def failure_response(request_id: str) -> bytes:
+    """A bug, or an answer that took too long; `request_id` finds the reason in the log."""
+    message = f"this server failed to answer; its log says why, for request {request_id}"
+    return _error(500, "internal", message, f"X-Request-Id: {request_id}\r\n")
 
 
-async def _answer_readyz(readiness: Readiness, *, head_only: bool) -> bytes:
-    states = await readiness()
-    # without Redis the chat goes on, so that alone takes no node out of service
-    well = states["postgresql"] == "ok" and states["draining"] == "no"
-    body = msgspec.json.encode({"status": "ok" if well else "unavailable", **states}).decode()
-    return http_response(200 if well else 503, body + "\n", "application/json", head=head_only)
-
-
-def _first_words(host: str) -> str:
-    return (
-        "trichat: a chat over WebSocket.\n\n"
-        f"  websocat ws://{host}{WS_PATH}\n\n"
-        "and then type, line by line:\n\n"
-        '  {"type":"hello","name":"ann"}\n'
-        '  {"type":"join","room":"lobby"}\n'
-        '  {"type":"send","room":"lobby","text":"hello"}\n'
-        '  {"type":"help"}\n'
-    )
+def _error(status: int, code: str, message: str, extra: str = "") -> bytes:
+    said = {"type": "error", "code": code, "message": message, "temporary": status == 503}
+    return http_response(status, msgspec.json.encode(said).decode() + "\n", "application/json", extra)

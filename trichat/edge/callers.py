@@ -55,6 +55,11 @@ class Call:
     def over_capacity(self) -> bool:
         return self._callers.over_capacity(self._counted)
 
+    @property
+    def by_proxy(self) -> bool:
+        """Whether a trusted proxy speaks for the client."""
+        return self._callers.proxies.trusts(self._peer)
+
     def begin_tls(self) -> None:
         """The connection itself speaks TLS."""
         self.tls = self._tls_here = True

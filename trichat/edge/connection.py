@@ -46,8 +46,8 @@ class Connection:
     """
 
     __slots__ = (
-        "_address", "_ahead", "_clean", "_control", "_frames", "_hub", "_limits", "_pinged_at", "_scope", "_socket", "_stream",
-        "cut_off", "heard_at", "opened_at", "outbox", "reason", "resume_after_ms", "session",
+        "_address", "_ahead", "_clean", "_control", "_frames", "_hub", "_limits", "_pinged_at", "_scope", "_socket",
+        "_stream", "cut_off", "heard_at", "opened_at", "outbox", "reason", "resume_after_ms", "session",
     )  # fmt: skip
 
     def __init__(

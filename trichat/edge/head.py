@@ -20,20 +20,32 @@ PROBE_PATHS: Final = frozenset({"/healthz", "/readyz"})
 _REQUEST_LINE: Final = re.compile(rb"([A-Z]{1,16}) (/[!-~]*) HTTP/1\.([01])")
 # blanks around the value are stripped afterwards: a pattern for them backtracks for hours over a head full of blanks
 _HEADER: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([ -~\t]*)")
+_LENGTH: Final = re.compile(r"[0-9]{1,19}", re.ASCII)
 _HOST: Final = re.compile(r"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
 
 
 class Head(Struct, frozen=True):
-    """A well-formed request head: header names in lower case, each at most once."""
+    """A well-formed request head: header names in lower case, each at most once. HTTP/1.`minor`."""
 
     method: str
-    path: str
+    target: str
     headers: Mapping[str, str]
+    minor: int = 1
+
+    @property
+    def path(self) -> str:
+        """The target without its query, as it was sent: percent-encoded."""
+        return self.target.partition("?")[0]
 
     @property
     def is_upgrade(self) -> bool:
         """Whether it asks for a WebSocket; other protocols (`h2c`) are offers that a server may ignore."""
         return "websocket" in self.headers.get("upgrade", "").lower()
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the client wants the connection closed after the answer."""
+        return self.minor == 0 or "close" in _tokens(self, "connection")
 
     @property
     def is_probe(self) -> bool:
@@ -64,7 +76,7 @@ def parse_head(raw: bytes) -> Head:
         raise HeadRefused(400, "a request has one Host header, such as Host: localhost:8080")
     if parts[3] == b"0" and "upgrade" in headers:
         raise HeadRefused(400, "an upgrade is asked for in HTTP/1.1")
-    return Head(parts[1].decode(), parts[2].decode().split("?")[0], headers)
+    return Head(parts[1].decode(), parts[2].decode(), headers, int(parts[3]))
 
 
 def _parse_headers(lines: list[bytes]) -> dict[str, str]:
@@ -110,6 +122,22 @@ def check_no_body(head: Head) -> None:
     """Nothing here takes a body. Raises HeadRefused."""
     if head.headers.get("content-length", "0") != "0" or "transfer-encoding" in head.headers:
         raise HeadRefused(413, "this request takes no body")
+
+
+def body_length(head: Head, most: int) -> int:
+    """Bytes of the body that follows `head`. Raises HeadRefused: more than `most`, or a length that is not said."""
+    length = head.headers.get("content-length")
+    if "transfer-encoding" in head.headers:
+        if length is not None or head.minor == 0:
+            raise HeadRefused(400, "a body has one length, or is chunked, not both")
+        raise HeadRefused(411, "say a body's length by Content-Length; it does not come in chunks here")
+    if length is None:
+        return 0
+    if not _LENGTH.fullmatch(length):
+        raise HeadRefused(400, "a Content-Length is a number")
+    if int(length) > most:
+        raise HeadRefused(413, f"a body is at most {most} bytes")
+    return int(length)
 
 
 def _check_origin(head: Head, allowed: Collection[str], *, tls: bool) -> None:
