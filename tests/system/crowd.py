@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from tests.nodes import NodeProcess
 from tests.wire import WireClient
-from trichat.client import Client, ClientEvent, Connected, RoomEvent, open_client
+from trichat.client import Client, ClientEvent, Connected, Disconnected, RoomEvent, open_client
 
 
 class Line(Struct, frozen=True):
@@ -100,9 +100,11 @@ class Person:
         self.rooms = rooms
         self.heard: Lines = {room: [] for room in rooms}
         self.nodes: list[str] = []  # where they were connected, in order
+        self.absences: list[float] = []  # seconds from each lost connection to the next one
         self.sent: dict[str, str] = {}  # rooms by cid
         self.acked: dict[str, int] = {}  # seqs by cid
         self._urls = urls
+        self._left_at: float | None = None
         self._client: Client | None = None
 
     @property
@@ -144,6 +146,10 @@ class Person:
     def _note(self, event: ClientEvent) -> None:
         if isinstance(event, Connected):
             self.nodes.append(event.node)
+            if self._left_at is not None:
+                self.absences.append(trio.current_time() - self._left_at)
+        elif isinstance(event, Disconnected):
+            self._left_at = trio.current_time()
         elif isinstance(event, RoomEvent):
             line = Line(event.seq, event.user_id, event.user, event.cid, event.text)
             self.heard[event.room].append(line)

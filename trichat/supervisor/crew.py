@@ -8,8 +8,7 @@ from collections.abc import Callable, Sequence
 import trio
 
 from trichat.core.limits import Limits
-from trichat.supervisor.process import Worker
-from trichat.supervisor.slot import Slot
+from trichat.supervisor.slot import Slot, Worker
 
 log = logging.getLogger("trichat.supervisor")
 

@@ -24,7 +24,7 @@ _GREETING_BYTES: Final = 65_536
 _ROOT: Final = str(Path(trichat.__file__).parent.parent)
 
 
-class Worker:
+class WorkerProcess:
     """A process that was started. Whoever has started it sees to its end, and asks for it, which reaps it."""
 
     def __init__(self, process: subprocess.Popen[bytes], ready: int) -> None:
@@ -82,7 +82,7 @@ class Worker:
 
 def start_worker(
     settings: Settings, who: str, listeners: Sequence[socket.socket], operators: Sequence[socket.socket]
-) -> Worker:
+) -> WorkerProcess:
     """Start a node on these sockets. Only the main thread may call: with any other the worker would die too.
 
     Raises OSError when the system has no room for it.
@@ -106,7 +106,7 @@ def start_worker(
     assert process.stdin is not None
     with contextlib.suppress(BrokenPipeError), process.stdin:  # it died: its end says more
         process.stdin.write(order.encode())
-    return Worker(process, heard)
+    return WorkerProcess(process, heard)
 
 
 def _spawn(name: str, descriptors: Sequence[int]) -> subprocess.Popen[bytes]:

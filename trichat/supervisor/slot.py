@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from typing import Protocol
 
 import trio
 
 from trichat.core.limits import Limits
-from trichat.settings import Settings
-from trichat.supervisor.process import Worker, start_worker
 
 log = logging.getLogger("trichat.supervisor")
 
@@ -23,26 +21,43 @@ class NotServing(Exception):
     """A worker that was started does not serve; says how it ended."""
 
 
-class Slot:
-    """Keeps one node. Nothing that a worker does is raised here but WorkersUnusable."""
+class Worker(Protocol):
+    """A process that serves, or will, or has: see process.py."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        who: str,
-        limits: Limits,
-        *,
-        sockets: Callable[[], Sequence[socket.socket]],
-        operators: Sequence[socket.socket],
-        renew: Callable[[], None],
-    ) -> None:
-        """`settings` are of this node. `sockets` says what it listens on, `renew` changes that after a death."""
-        self.name = settings.node_id
-        self._settings = settings
-        self._who = who
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def lives(self) -> bool: ...
+
+    @property
+    def ending(self) -> str:
+        """How it ended, for people."""
+
+    @property
+    def serving_since(self) -> float | None:
+        """On Trio's clock; None: not yet."""
+
+    async def greeting(self, within_s: float) -> str | None:
+        """What it says once it serves; None when it has ended before, or does not serve in time."""
+
+    async def ended(self) -> int:
+        """Its exit code, when it has one."""
+
+    def tell_to_stop(self, *, again: bool = False) -> None:
+        """To stop in order; who was told already is told once more, to stop at once, only if `again`."""
+
+    def kill(self) -> None: ...
+
+
+class Slot:
+    """Keeps one node. Whatever a worker does raises nothing here but WorkersUnusable."""
+
+    def __init__(self, name: str, limits: Limits, *, start: Callable[[], Worker], renew: Callable[[], None]) -> None:
+        """`start` starts a worker, `renew` gives those to come new sockets; both may raise OSError."""
+        self.name = name
         self._limits = limits
-        self._sockets = sockets
-        self._operators = operators
+        self._start_worker = start
         self._renew = renew
         self._changing = trio.Lock()  # held while a successor is being started
         self._current: Worker | None = None
@@ -87,7 +102,7 @@ class Slot:
     async def _start(self) -> tuple[Worker, str]:
         """A worker that serves, and its greeting. Raises NotServing."""
         try:
-            worker = start_worker(self._settings, self._who, self._sockets(), self._operators)
+            worker = self._start_worker()
         except OSError as error:
             raise NotServing(f"cannot be started: {error}") from error
         self.workers = [*(known for known in self.workers if known.lives), worker]

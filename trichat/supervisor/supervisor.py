@@ -15,10 +15,12 @@ from typing import Final
 import trio
 from msgspec import structs
 
+from trichat.chat.ports import StoreUnavailable, StoreUnusable
 from trichat.embedded import EmbeddedUnusable, open_where_not_given
 from trichat.settings import Settings
 from trichat.supervisor.crew import Crew
 from trichat.supervisor.ports import Ports
+from trichat.supervisor.process import WorkerProcess, start_worker
 from trichat.supervisor.slot import Slot, WorkersUnusable
 
 log = logging.getLogger("trichat.supervisor")
@@ -34,7 +36,7 @@ def run(settings: Settings) -> int:
     """
     try:
         return trio.run(supervise, settings)
-    except* (WorkersUnusable, EmbeddedUnusable, OSError) as group:
+    except* (WorkersUnusable, EmbeddedUnusable, StoreUnavailable, StoreUnusable, OSError) as group:
         for error in _leaves(group):
             print(f"trichat: {error}", file=sys.stderr)
     return 1
@@ -87,14 +89,11 @@ def _slots(settings: Settings, crew: Crew, ports: Ports) -> list[Slot]:
             if (living := crew.serving()) is not None:
                 ports.renew(number, beside=living)
 
-        return Slot(
-            structs.replace(settings, node_id=names[number]),
-            who,
-            settings.limits(),
-            sockets=lambda: ports.public(number),
-            operators=ports.operators(number),
-            renew=renew,
-        )
+        def start() -> WorkerProcess:
+            own = structs.replace(settings, node_id=names[number])
+            return start_worker(own, who, ports.public(number), ports.operators(number))
+
+        return Slot(names[number], settings.limits(), start=start, renew=renew)
 
     return [slot(number) for number in range(settings.workers)]
 
