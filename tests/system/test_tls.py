@@ -73,6 +73,9 @@ async def test_a_certificate_is_renewed_under_a_chat(
             assert await _said_by_hand(url, '{"type":"join","room":"lobby"}', "joined") == "lobby"
             await ann.send("lobby", "still on my first connection")
             assert ann.repeats == 0
+        async with httpx.AsyncClient(verify=authority.context) as client:
+            answer = await client.get(f"https://127.0.0.1:{node.port}/healthz")
+        assert answer.headers["strict-transport-security"] == "max-age=31536000"
         assert f"https://127.0.0.1:{node.port}/\n" in node.log.read_text()
         assert f"websocat wss://127.0.0.1:{node.port}/ws\n" in node.log.read_text()
         assert await node.stopped() == 0
