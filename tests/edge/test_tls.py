@@ -220,6 +220,7 @@ async def test_who_does_not_take_the_goodbye_either_is_reset_in_time(authority: 
             said += 1
             await _say(talker, said)
         await until(lambda: connection not in secure.door.connections, 5)
+        assert connection.cut_off
         with pytest.raises(Closed, match="1006"):
             await deaf.receive_until("goodbye")
 
