@@ -25,6 +25,7 @@ from trichat.bridge.redis import open_redis_bridge
 from trichat.chat.figures import Figures
 from trichat.chat.hub import Hub
 from trichat.chat.ports import Bridge, Store
+from trichat.chat.tracing import Tracer
 from trichat.chat.vault_port import Vault
 from trichat.core.chance import Chance
 from trichat.core.limits import LIFTED, Limits
@@ -79,6 +80,7 @@ async def open_node_over(
     listening: bool,
     wall_clock: Callable[[], float] = time.time,
     figures: Figures | None = None,
+    tracer: Tracer | None = None,
 ) -> AsyncIterator[Node]:
     """A node over these ports; `listening` at a free port of 127.0.0.1, else only by `connect`."""
     hub = Hub(
@@ -92,6 +94,7 @@ async def open_node_over(
         vault=vault,
         wall_clock=wall_clock,
         figures=figures,
+        tracer=tracer,
     )
 
     async def ready() -> dict[str, str]:
@@ -113,7 +116,13 @@ async def open_node_over(
 
 @asynccontextmanager
 async def open_node(
-    database_url: str, redis_url: str, *, name: str = "n1", limits: Limits = LOOSE, prefix: str = "trichat"
+    database_url: str,
+    redis_url: str,
+    *,
+    name: str = "n1",
+    limits: Limits = LOOSE,
+    prefix: str = "trichat",
+    tracer: Tracer | None = None,
 ) -> AsyncIterator[Node]:
     """A node in this process, on a real port, over real PostgreSQL and Redis."""
     chance, figures = Chance(), Figures()
@@ -137,6 +146,7 @@ async def open_node(
                 limits=limits,
                 listening=True,
                 figures=figures,
+                tracer=tracer,
             )
         )
 

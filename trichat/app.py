@@ -35,8 +35,9 @@ from trichat.embedded import EmbeddedUnusable, open_where_not_given
 from trichat.settings import Settings
 from trichat.store.postgres import open_postgres_store
 from trichat.store.upkeep import upgrade_by_itself
+from trichat.traces import TracesUnusable, open_traces
 from trichat.vault import VaultUnusable, open_vault
-from trichat.web import open_to_web
+from trichat.web import open_to_web, operators_app
 
 log = logging.getLogger("trichat.app")
 
@@ -67,7 +68,8 @@ def run(settings: Settings, place: Place | None = None) -> int:
     try:
         return trio.run(serve, settings, place)
     except* (
-        StoreUnavailable, StoreUnusable, BridgeUnusable, EmbeddedUnusable, VaultUnusable, TlsUnusable, OSError
+        StoreUnavailable, StoreUnusable, BridgeUnusable, EmbeddedUnusable, VaultUnusable, TlsUnusable, TracesUnusable,
+        OSError,
     ) as group:  # fmt: skip
         for error in _leaves(group):
             print(f"trichat: {error}", file=sys.stderr)
@@ -80,7 +82,8 @@ async def serve(settings: Settings, place: Place | None = None) -> int:
     certificate = open_certificate(settings.tls_cert, settings.tls_key)
     if place is None:
         own = listen(settings.host, settings.port)
-        place = Place(own, f"node {settings.node_id}", partial(print, flush=True))
+        operators = [] if settings.admin_port is None else listen(settings.admin_host, settings.admin_port)
+        place = Place(own, f"node {settings.node_id}", partial(print, flush=True), operators)
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with trio.open_nursery() as life:
             stop = _Stop(life.cancel_scope)
@@ -97,22 +100,13 @@ async def _live(settings: Settings, place: Place, stop: _Stop, certificate: Cert
     limits = settings.limits()
     async with open_hub(settings, limits) as hub, trio.open_nursery() as services:
         await services.start(hub.run)
-        door = FrontDoor(
-            hub,
-            open_to_web(
-                hub,
-                lambda: readiness(hub),
-                with_metrics=settings.admin_port is None,
-                only_tls=settings.tls_cert is not None,
-            ),
-            allowed_origins=settings.allow_origin,
-            allowed_hosts=settings.allowed_hosts,
-            trusted_proxies=settings.trusted_proxy,
-            certificate=certificate,
-        )
+        door = _front_door(settings, hub, certificate)
         async with trio.open_nursery() as connections:
             start_listening(place.listeners)
             await connections.start(door.run, place.listeners)
+            if place.operators:
+                start_listening(place.operators)
+                await connections.start(_operators_door(hub).run, place.operators)
             _tune_collector()
             place.say(_greeting(settings, place))
             await stop.asked()
@@ -120,6 +114,29 @@ async def _live(settings: Settings, place: Place, stop: _Stop, certificate: Cert
             connections.cancel_scope.cancel(reason="drained")
         await _say_last_word(hub)
         services.cancel_scope.cancel(reason="the node stops")
+
+
+def _front_door(settings: Settings, hub: Hub, certificate: Certificate | None) -> FrontDoor:
+    app = open_to_web(
+        hub,
+        lambda: readiness(hub),
+        with_metrics=settings.admin_port is None,
+        only_tls=settings.tls_cert is not None,
+        allowed_origins=settings.allow_origin,
+    )
+    return FrontDoor(
+        hub,
+        app,
+        allowed_origins=settings.allow_origin,
+        allowed_hosts=settings.allowed_hosts,
+        trusted_proxies=settings.trusted_proxy,
+        certificate=certificate,
+    )
+
+
+def _operators_door(hub: Hub) -> FrontDoor:
+    """It answers to any name, since scrapers have names of their own for us, and for as long as the node lives."""
+    return FrontDoor(hub, operators_app(hub, lambda: readiness(hub)), chat=False)
 
 
 async def _run_renewal(
@@ -167,6 +184,7 @@ async def open_hub(settings: Settings, limits: Limits) -> AsyncIterator[Hub]:
     chance, figures = Chance(), Figures()
     incarnation = chance.incarnation()
     async with (
+        open_traces(settings.otlp_endpoint, settings.node_id, limits) as tracer,
         _open_services(settings) as (database_url, redis_url),
         open_postgres_store(
             database_url,
@@ -201,6 +219,7 @@ async def open_hub(settings: Settings, limits: Limits) -> AsyncIterator[Hub]:
             allow_registration=settings.allow_registration,
             lanes=settings.lanes,
             figures=figures,
+            tracer=tracer,
         )
 
 
@@ -263,10 +282,14 @@ def _greeting(settings: Settings, place: Place) -> str:
         host = "localhost"
     guests = "" if settings.guests_allowed else "  (guests are refused; --allow-guests lets everybody in)\n"
     s = "" if settings.tls_cert is None else "s"
+    operators = ""
+    if place.operators:
+        name, number = place.operators[0].getsockname()[:2]
+        operators = f"  for operators: http://{f'[{name}]' if ':' in name else name}:{number}/metrics\n"
     return (
         f"trichat {__version__}, {place.who}, is ready\n{guests}"
         f"  what to type:  http{s}://{host}:{port}/\n"
-        f"  chat by hand:  websocat ws{s}://{host}:{port}/ws\n"
+        f"  chat by hand:  websocat ws{s}://{host}:{port}/ws\n{operators}"
         f'  and then type: {{"type":"join","room":"lobby"}}'
     )
 

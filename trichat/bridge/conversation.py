@@ -27,6 +27,7 @@ from trichat.bridge.island import aio
 from trichat.bridge.link import Link, LinkDown, packed_publish
 from trichat.bridge.subscriptions import Subscriptions
 from trichat.chat.ports import Batch, Beat, Linked, Subscribed, Whisper
+from trichat.chat.whispers import trace_of
 from trichat.core.limits import Limits
 from trichat.core.names import Incarnation, RoomId
 
@@ -154,7 +155,10 @@ class Conversation:
             if self._rooms.changed:
                 await self._change_rooms_aio()
             if self._queue or self._beats or self._whispers:
+                traces = [batch.trace for batch in self._queue if batch.trace is not None]
                 await self._link.publish_aio(self._take_pipeline())
+                for publishing in traces:
+                    publishing.end()
 
     async def _change_rooms_aio(self) -> None:
         changes = self._rooms.take()
@@ -164,9 +168,14 @@ class Conversation:
 
     def _take_pipeline(self) -> list[bytes]:
         incarnation, room = self._node.incarnation, self._channels.room
-        commands = [packed_publish(room(batch.room_id), encode(incarnation, batch)) for batch in self._queue]
+        commands: list[bytes] = []
+        for batch in self._queue:
+            if batch.trace is not None:
+                said = encode_whisper(incarnation, trace_of(batch, batch.trace))
+                commands.append(packed_publish(room(batch.room_id), said))
+            commands.append(packed_publish(room(batch.room_id), encode(incarnation, batch)))
+        self._published += len(self._queue)
         self._queue.clear()
-        self._published += len(commands)
         for mark, beat in self._beats:
             self._marks[mark] = self._published
             commands.append(packed_publish(self._channels.nodes, beat))

@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import trio
+from msgspec import structs
 
 from trichat.bridge.feed import NewsFeed
 from trichat.bridge.subscriptions import Subscriptions
 from trichat.chat.ports import Batch, Beat, Bridge, Cut, Linked, News, Subscribed, Whisper
+from trichat.chat.whispers import trace_of
 from trichat.core.limits import Limits
 from trichat.core.names import Incarnation, RoomId
 
@@ -112,10 +114,14 @@ class _MemoryBridge:
         return self._feed.news
 
     def publish(self, batch: Batch) -> None:
-        if self._linked:
-            self._bus.carry(self.beat.incarnation, batch)
-        else:
+        if not self._linked:
             self._feed.post_missed()
+            return
+        if batch.trace is not None:
+            self._bus.carry_whisper(self.beat.incarnation, trace_of(batch, batch.trace))
+            batch.trace.end()
+            batch = structs.replace(batch, trace=None)
+        self._bus.carry(self.beat.incarnation, batch)
 
     def whisper(self, whisper: Whisper) -> None:
         if self._linked:

@@ -15,6 +15,7 @@ import trio
 
 from trichat.chat.figures import Figures
 from trichat.chat.ports import Batch, Store, StoreUnavailable
+from trichat.chat.tracing import Span, Tracer
 from trichat.core.codec import encode_event, text_frame
 from trichat.core.errors import CommandId
 from trichat.core.events import CidReused, Committed, Denied, Draft, Event, Outcome, Repeated, RoomGone
@@ -47,14 +48,15 @@ class Sender(Protocol):
 class Submission:
     """A draft on its way to the store, with what its sender needs to hear the end of it."""
 
-    __slots__ = ("answered", "command_id", "deadline", "draft", "sender")
+    __slots__ = ("answered", "command_id", "deadline", "draft", "sender", "trace")
 
-    def __init__(self, draft: Draft, sender: Sender, command_id: CommandId) -> None:
+    def __init__(self, draft: Draft, sender: Sender, command_id: CommandId, trace: Span | None = None) -> None:
         self.draft = draft
         self.sender = sender
         self.command_id = command_id
         self.deadline = math.inf  # on Trio's clock; then the sender hears `unavailable`
         self.answered = False
+        self.trace = trace  # of the send, where it is traced
 
 
 class Committer:
@@ -69,12 +71,15 @@ class Committer:
         limits: Limits,
         lanes: int,
         announce: Callable[[Batch], None],
+        *,
         figures: Figures | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self._store = store
         self._announce = announce
         self._limits = limits
         self._figures = figures or Figures()
+        self._tracer = tracer
         self._lanes = [_Lane() for _ in range(lanes)]
         self._waiting = 0  # submissions that are not answered
         self._idle = trio.Event()
@@ -126,14 +131,17 @@ class Committer:
 
     async def _commit(self, batch: list[Submission]) -> None:
         began = trio.current_time()
+        span = None if self._tracer is None else _begin_span(self._tracer, batch)
         try:
             outcomes = await self._store.append([submission.draft for submission in batch])
         except StoreUnavailable:
             for submission in batch:
                 self._give_up(submission)
+            if span is not None:
+                span.end(outcome="unavailable")
         else:
             # no checkpoint between the commit and the announcement: no cancellation can come between them
-            self._conclude(batch, outcomes)
+            self._conclude(batch, outcomes, span)
             self._figures.batch_drafts.observe(len(batch))
             self._figures.commit_s.observe(trio.current_time() - began)
 
@@ -151,7 +159,7 @@ class Committer:
             size += len(submission.draft.body)
         return batch
 
-    def _conclude(self, batch: Sequence[Submission], outcomes: Sequence[Outcome]) -> None:
+    def _conclude(self, batch: Sequence[Submission], outcomes: Sequence[Outcome], span: Span | None) -> None:
         acks: dict[Sender, list[bytes]] = {}
         rooms: dict[RoomId, list[tuple[Submission, Committed]]] = {}
         repeated = refused = 0
@@ -168,10 +176,14 @@ class Committer:
                     if self._answer(submission):
                         submission.sender.refused(submission, outcome)
         self._count(len(batch) - repeated - refused, repeated, refused)
+        if span is not None:
+            span.end()
         for committed in rooms.values():
-            self._announce(_encode(committed))
+            self._announce(_encode(committed, span))
         for sender, frames in acks.items():
             sender.post_acks(frames)
+        if span is not None:
+            _end_sends(batch, outcomes)
 
     def _count(self, committed: int, repeated: int, refused: int) -> None:
         sends = self._figures.sends
@@ -189,6 +201,8 @@ class Committer:
     def _give_up(self, submission: Submission) -> None:
         if self._answer(submission):
             self._figures.sends["unavailable"] += 1
+            if submission.trace is not None:
+                submission.trace.end(outcome="unavailable")
             submission.sender.unavailable(submission)
 
     def _answer(self, submission: Submission) -> bool:
@@ -229,8 +243,24 @@ def _overdue(lane: _Lane, now: float) -> Iterable[Submission]:
             yield submission
 
 
-def _encode(committed: Sequence[tuple[Submission, Committed]]) -> Batch:
-    """The announcement of one room's new events: the bytes that every listener on every node gets."""
+def _begin_span(tracer: Tracer, batch: Sequence[Submission]) -> Span | None:
+    traced = [submission.trace for submission in batch if submission.trace is not None]
+    return tracer.begin_commit(traced, len(batch)) if traced else None
+
+
+def _end_sends(batch: Sequence[Submission], outcomes: Sequence[Outcome]) -> None:
+    """Their acks, or what else was said to their senders, are on their way."""
+    for submission, outcome in zip(batch, outcomes, strict=True):
+        if submission.trace is not None:
+            seq = outcome.seq if isinstance(outcome, Committed | Repeated) else None
+            submission.trace.end(seq=seq, outcome=type(outcome).__name__.lower())
+
+
+def _encode(committed: Sequence[tuple[Submission, Committed]], span: Span | None) -> Batch:
+    """The announcement of one room's new events: the bytes that every listener on every node gets.
+
+    `span` is of their commit; it goes with the events of the rooms in which something of it is traced.
+    """
     frames = [
         text_frame(
             encode_event(
@@ -250,4 +280,6 @@ def _encode(committed: Sequence[tuple[Submission, Committed]]) -> Batch:
     ]
     first = committed[0][1].seq
     assert committed[-1][1].seq == first + len(frames) - 1, "a batch numbers a room's drafts without a hole"
-    return Batch(committed[0][0].draft.room_id, first, len(frames), b"".join(frames))
+    if span is not None and all(submission.trace is None for submission, _ in committed):
+        span = None
+    return Batch(committed[0][0].draft.room_id, first, len(frames), b"".join(frames), span)

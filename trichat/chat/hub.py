@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 
 import trio
+from msgspec import structs
 
 from trichat.chat.committer import Committer
 from trichat.chat.expiry import Expiry
@@ -20,6 +21,7 @@ from trichat.chat.revocation import Revocation
 from trichat.chat.room import Room
 from trichat.chat.session import Session
 from trichat.chat.throttle import Throttle
+from trichat.chat.tracing import Tracer
 from trichat.chat.typists import Typists
 from trichat.chat.vault_port import Vault
 from trichat.chat.watching import Watching
@@ -61,6 +63,7 @@ class Hub:
         wall_clock: Callable[[], float] = time.time,
         lanes: int = 2,
         figures: Figures | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self.store = store
         self.bridge = bridge
@@ -74,6 +77,7 @@ class Hub:
         self.allow_registration = allow_registration
         self.wall_clock = wall_clock  # seconds since 1970
         self.figures = figures or Figures()
+        self.tracer = tracer  # None: nothing is traced
         self.draining = False
         self.sessions: dict[Session, None] = {}
         self.throttle = Throttle(limits)
@@ -86,7 +90,7 @@ class Hub:
         self.whispers = Whispers(self)
         self.typists = Typists(self)
         self.watching = Watching(self)
-        self.committer = Committer(store, limits, lanes, self.announce, self.figures)
+        self.committer = Committer(store, limits, lanes, self.announce, figures=self.figures, tracer=tracer)
         self._rooms: dict[RoomName, Room] = {}
         self._rooms_by_id: dict[RoomId, Room] = {}
         self._opening: dict[RoomName, _Opening] = {}
@@ -197,6 +201,8 @@ class Hub:
         room = self._rooms_by_id.get(batch.room_id)
         if room is not None:
             room.take(batch)
+        if batch.trace is not None:
+            self.trace_delivery(room, batch.trace.context, batch.first)
         self._tell_others(batch)
 
     def announce_event(self, room_id: RoomId, room: RoomName, event: Event) -> None:
@@ -220,7 +226,16 @@ class Hub:
     def _tell_others(self, batch: Batch) -> None:
         if not self.relay.alone:
             self.relay.announced(batch)
+            if batch.trace is not None and self.tracer is not None:
+                batch = structs.replace(batch, trace=self.tracer.begin_publish(batch.trace, batch.room_id, batch.first))
             self.bridge.publish(batch)
+
+    def trace_delivery(self, room: Room | None, context: str, first: int) -> None:
+        """What is handed out of the room with the event `first` is part of the trace of `context`."""
+        if room is not None and self.tracer is not None:
+            span = self.tracer.begin_delivery(context, room.id, first)
+            if span is not None:
+                room.trace(first, span)
 
     async def forget_what_changed(self) -> None:
         """Signing secrets, or texts that were erased, are others in the store now. Raises StoreUnavailable."""

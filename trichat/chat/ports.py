@@ -16,6 +16,7 @@ from trichat.chat.administration_port import Administration
 from trichat.chat.attendance_port import Attendance
 from trichat.chat.conversation_ports import Acts, Between, CompactPage, Markers, Searching, Threads
 from trichat.chat.people_ports import Accounts, Governance
+from trichat.chat.tracing import Span
 from trichat.core.attendance import State
 from trichat.core.events import Draft, Event, ListedRoom, Outcome, Person, RoomHead, RoomRecord
 from trichat.core.names import Incarnation, RoomId, RoomName, UserId
@@ -235,13 +236,15 @@ class Store(Protocol):
 class Batch(Struct, frozen=True):
     """Events of one room on their way to its members: `joined` is `count` whole text frames, from `first` on.
 
-    With a `count` of 0 it brings nothing, and says that everything before `first` is in the store.
+    With a `count` of 0 it brings nothing, and says that everything before `first` is in the store. `trace`, if what it
+    brings is traced: its commit; on its way to the bridge, its publishing, which the bridge ends.
     """
 
     room_id: RoomId
     first: int
     count: int
     joined: bytes
+    trace: Span | None = None
 
 
 class Beat(Struct, frozen=True):

@@ -10,6 +10,7 @@ import trio
 
 from trichat.chat.figures import Figures
 from trichat.chat.ports import Batch
+from trichat.chat.tracing import Span
 from trichat.core.closing import SLOW, CloseReason
 from trichat.core.codec import Frame, split_frames
 from trichat.core.control import Control, Removals, apply_changes, holds_controls, read_control
@@ -34,6 +35,8 @@ _MOST_REST_S: Final = 0.033
 #: Batches, and bytes, that wait for their elders; more are dropped and read from the store.
 _MAX_EARLY: Final = 256
 _MAX_EARLY_BYTES: Final = 1_048_576
+#: Deliveries of a room that are traced at a time; more are not.
+_MAX_TRACED: Final = 100
 #: People whose removal a room remembers; see `core.control.Removals`.
 _REMEMBERED_REMOVALS: Final = 10_000
 
@@ -120,6 +123,7 @@ class Room:
         self._changed: dict[Sink, Listener] = {}
         self._left: set[Listener] = set()
         self._handing_out = False
+        self._traced: list[tuple[int, Span]] = []  # the spans that end when this seq is handed out
         self._ring: deque[Batch] = deque()
         self._ring_bytes = 0
         self._ring_events = 0
@@ -158,6 +162,18 @@ class Room:
                 self._on_hole(self)
             case Duplicate():
                 pass
+
+    def trace(self, seq: int, span: Span) -> None:
+        """End `span` when the event `seq` is handed out; at once, when it was."""
+        if len(self._traced) < _MAX_TRACED:
+            self._traced.append((seq, span))
+        self._end_traced()
+
+    def _end_traced(self) -> None:
+        for seq, span in self._traced:
+            if seq <= self.delivered:
+                span.end()
+        self._traced = [(seq, span) for seq, span in self._traced if seq > self.delivered]
 
     def listeners(self) -> list[Listener]:
         """Those who hear what is delivered now."""
@@ -244,6 +260,8 @@ class Room:
                 await self._deliver_in_parts(joined)
             else:
                 await self._deliver(joined, batches[-1].first + batches[-1].count - 1)
+            if self._traced:
+                self._end_traced()
             took = trio.current_time() - began
             rest_s = min(_REST_TIMES * took, _MOST_REST_S) if took > _LONG_S else 0.0
             rest_until = trio.current_time() + rest_s

@@ -13,6 +13,7 @@ from trichat.chat.mentioning import Mentioned, mentioned_in
 from trichat.chat.not_taken import store_away
 from trichat.chat.scopes import demand_scope
 from trichat.chat.session import Session, Waiting
+from trichat.chat.tracing import Span
 from trichat.core.codec import quote
 from trichat.core.commands import Send
 from trichat.core.errors import Refusal
@@ -32,18 +33,21 @@ def send(session: Session, command: Send) -> Waiting | None:
     if session.key is not None:
         demand_scope(session, "send", membership.room.name)
     _check(command, session.hub.limits.text, session.hub.limits.cid_chars)
+    tracer = session.hub.tracer
+    trace = None if tracer is None else tracer.begin_send(membership.room.id)
     text = command.text
     if command.reply_to is not UNSET or command.thread is not UNSET or ("@" in text and find_mention(text) is not None):
-        return partial(_send_placed, session, membership, command)
+        return partial(_send_placed, session, membership, command, trace)
     assert session.user_id is not None
     assert session.user is not None
     room = membership.room
     body = b'{"text":%b}' % quote(text)
-    _submit(session, command, Draft(room.id, room.name, "message", session.user_id, session.user, command.cid, body))
+    draft = Draft(room.id, room.name, "message", session.user_id, session.user, command.cid, body)
+    _submit(session, command, draft, trace)
     return None
 
 
-async def _send_placed(session: Session, membership: Membership, command: Send) -> None:
+async def _send_placed(session: Session, membership: Membership, command: Send, trace: Span | None) -> None:
     room, store = membership.room, session.hub.store
     reply_to = None if command.reply_to is UNSET else command.reply_to
     thread = None if command.thread is UNSET else command.thread
@@ -52,7 +56,7 @@ async def _send_placed(session: Session, membership: Membership, command: Send) 
     mentioned = await _mentioned(session, membership, command.text)
     if membership.left:
         membership = membership_of(session, room.name)  # refuses: whoever has left cannot come back meanwhile
-    _submit(session, command, _draft(session, membership, command, mentioned))
+    _submit(session, command, _draft(session, membership, command, mentioned), trace)
 
 
 async def _mentioned(session: Session, membership: Membership, text: str) -> Mentioned:
@@ -86,10 +90,10 @@ def _draft(session: Session, membership: Membership, command: Send, mentioned: M
     )
 
 
-def _submit(session: Session, command: Send, draft: Draft) -> None:
+def _submit(session: Session, command: Send, draft: Draft, trace: Span | None) -> None:
     if session.hub.draining:
         raise Refusal("unavailable", "this node is stopping; send it to another, with the same cid", retry_after_ms=500)
-    if not session.hub.committer.submit(Submission(draft, session, command.id)):
+    if not session.hub.committer.submit(Submission(draft, session, command.id, trace)):
         raise store_away()
     session.unacked += 1
 

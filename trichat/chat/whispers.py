@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final, assert_never
 import msgspec
 from msgspec import Raw, Struct
 
-from trichat.chat.ports import CLUSTER, Whisper
+from trichat.chat.ports import CLUSTER, Batch, Whisper
+from trichat.chat.tracing import Span
 from trichat.core.codec import Frame, payload_of, quote, text_frame
 from trichat.core.events import Person
 from trichat.core.names import RoomId, UserId
@@ -45,7 +46,14 @@ class _Hidden(Struct, frozen=True, tag_field="w", tag="hidden"):
     hidden: bool
 
 
-_Said = _ToPerson | _ToRoom | _Typing | _Presence | _Hidden
+class _Trace(Struct, frozen=True, tag_field="w", tag="trace"):
+    """The events from `first` on are traced: their publishing is `context`."""
+
+    first: int
+    context: str
+
+
+_Said = _ToPerson | _ToRoom | _Typing | _Presence | _Hidden | _Trace
 _decode: Final = msgspec.json.Decoder(_Said).decode
 
 
@@ -99,7 +107,7 @@ class Whispers:
         elif room is not None:
             self._hear_of_room(room, said)
 
-    def _hear_of_room(self, room: Room, said: _ToPerson | _ToRoom | _Typing | _Presence) -> None:
+    def _hear_of_room(self, room: Room, said: _ToPerson | _ToRoom | _Typing | _Presence | _Trace) -> None:
         match said:
             case _ToPerson(user_id=user_id, frame=frame):
                 self._person_here(room, user_id, text_frame(bytes(frame)), None)
@@ -109,6 +117,8 @@ class Whispers:
                 self._hub.typists.hear(room, people)
             case _Presence():
                 self._hub.watching.look_soon(room)
+            case _Trace(first=first, context=context):
+                self._hub.trace_delivery(room, context, first)
             case _:
                 assert_never(said)
 
@@ -120,3 +130,9 @@ class Whispers:
     def _say(self, room_id: RoomId, said: _Said) -> None:
         if not self._hub.relay.alone:
             self._hub.bridge.whisper(Whisper(room_id, quote(said)))
+
+
+def trace_of(batch: Batch, publishing: Span) -> Whisper:
+    """What a bridge says right before a batch that is traced: the envelope of batches has no place for it, and a node
+    of a version that knows no traces passes over it."""
+    return Whisper(batch.room_id, quote(_Trace(batch.first, publishing.context)))

@@ -172,6 +172,13 @@ class Limits(Struct, frozen=True, kw_only=True):
     node_gone_s: float = 12.0  # without a record; then the node and its presence are gone
     room_idle_s: float = 30.0  # without a listener; then a room is forgotten by the node
 
+    # traces, where they are wanted
+    traced_sends: int = 100  # one of so many sends of a node is traced
+    traces_queue: int = 2_048  # spans that wait for the collector; full: dropped
+    traces_rest_s: float = 1.0  # between two times that spans are sent to it
+    traces_export_s: float = 5.0  # for the collector to take some; then dropped
+    traces_stop_s: float = 1.0  # for the last ones when a node stops; then lost
+
     # the embedded PostgreSQL and Valkey
     embedded_start_s: float = 30.0  # for a server to answer after its start, and for initdb; then EmbeddedUnusable
     embedded_join_s: float = 20.0  # for the servers of another process to answer; then EmbeddedUnusable

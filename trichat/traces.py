@@ -1,1 +1,0 @@
-"""Traces of a send across the nodes, by OpenTelemetry, where `--otlp-endpoint` says where they go."""
