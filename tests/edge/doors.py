@@ -10,19 +10,20 @@ import trio
 
 from tests.edge.callers import calling
 from tests.nodes import Node
+from trichat.edge.exchange import ASGIApp
 from trichat.edge.front_door import FrontDoor
 from trichat.edge.listeners import listen
 from trichat.web import open_to_web
 
 
 @asynccontextmanager
-async def open_door(node: Node, **policy: Any) -> AsyncIterator[FrontDoor]:
-    """Another door to the node; `calling(node)` leads to it."""
+async def open_door(node: Node, app: ASGIApp | None = None, **policy: Any) -> AsyncIterator[FrontDoor]:
+    """Another door to the node, before `app` if it is given; `calling(node)` leads to it."""
 
     async def ready() -> dict[str, str]:
         return {"postgresql": "ok", "draining": "no"}
 
-    door = FrontDoor(node.hub, open_to_web(node.hub, ready, with_metrics=True), **policy)
+    door = FrontDoor(node.hub, app or open_to_web(node.hub, ready, with_metrics=True), **policy)
     listeners = listen("127.0.0.1", 0)
     async with trio.open_nursery() as nursery:
         await nursery.start(door.run, listeners)

@@ -99,8 +99,8 @@ class _Exchange:
             return
         if clock.cancelled_caught:
             log.warning("a request took too long", extra=self._extra())
-        elif not self.complete:
-            log.error("a request was not answered", extra=self._extra())
+        elif not self.complete or self.stream.overflown:
+            log.error("a request was not answered, or by too much", extra=self._extra())
 
     def _look_at(self, message: Message) -> Message:
         """An answer's head tells the request's id, and that the connection ends when it does."""

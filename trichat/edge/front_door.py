@@ -43,7 +43,7 @@ class FrontDoor:
     What asks for no WebSocket is answered by `app`.
     `allowed_origins` are those of other pages that may connect; `allowed_hosts` the names that we answer to, beside
     those of this machine (None: any); `trusted_proxies` the addresses and networks that may speak for clients. With a
-    `certificate` the listeners speak TLS.
+    `certificate` the listeners speak TLS. Without `chat` nobody gets a WebSocket, and a node that drains still answers.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class FrontDoor:
         allowed_hosts: Collection[str] | None = None,
         trusted_proxies: Collection[str] = (),
         certificate: Certificate | None = None,
+        chat: bool = True,
     ) -> None:
         self._hub = hub
         self._limits: Limits = hub.limits
@@ -63,6 +64,7 @@ class FrontDoor:
         self._allowed_hosts = allowed_hosts
         self.callers = Callers(hub.limits, TrustedProxies(trusted_proxies))
         self._certificate = certificate
+        self._chat = chat
         self._turning_away = 0
         self._numbers = count(1)  # of connections, for the log
         self._empty = trio.Event()
@@ -190,7 +192,7 @@ class FrontDoor:
                     return raw
                 asked += 1
                 if not await self._requests.answer(head, line, call, asked):
-                    break
+                    return b""
         except HeadRefused as refused:
             await self._respond(line, refusal_response(refused, head))
             return b""
@@ -206,8 +208,10 @@ class FrontDoor:
         """Whether it is answered, or may become a WebSocket. Raises HeadRefused."""
         check_host(head, self._allowed_hosts)
         if head.is_upgrade:
+            if not self._chat:
+                raise HeadRefused(404, "the chat is at another port")
             check_upgrade(head, self._allowed_origins, tls=call.tls)
-        if self._hub.draining and not head.is_probe:
+        if self._hub.draining and self._chat and not head.is_probe:
             raise HeadRefused(503, "this node is stopping; try another")
 
     async def _turn_away(self, line: Line) -> None:

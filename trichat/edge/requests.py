@@ -19,6 +19,10 @@ _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
+class _NotTaken(Exception):
+    """The client is gone, or did not take its answer in time."""
+
+
 class Requests:
     """Answers requests one at a time on each connection; what a client sends behind one waits in the kernel."""
 
@@ -45,7 +49,10 @@ class Requests:
         return begins
 
     async def answer(self, head: Head, line: Line, call: Call, asked: int) -> bool:
-        """Answer the `asked`th request of a connection. Whether another one may follow. Raises HeadRefused."""
+        """Answer the `asked`th request of a connection. Raises HeadRefused.
+
+        Whether another one may follow; if not, the client has had its time to take the answer.
+        """
         body = await self._body(head, line)
         if body is None:
             return False
@@ -61,11 +68,17 @@ class Requests:
         )
         self._under_way.add(hurry)
         try:
-            return await self._answer(request, line)
+            last = await self._answer(request, line)
+        except _NotTaken:
+            line.reset()
+            return False
         finally:
             self._under_way.remove(hurry)
             if not self._under_way:
                 self._answered.set()
+        if last:
+            await line.finish(self._limits.farewell_s)
+        return not last
 
     async def drain(self) -> None:
         """Close what is idle, and wait until what is under way is answered."""
@@ -79,12 +92,12 @@ class Requests:
             await self._answered.wait()
 
     async def _answer(self, request: Request, line: Line) -> bool:
+        """Whether the answer was the last one. Raises _NotTaken."""
         answer = await answer_by(self._app, request, line, self._limits)
         raw = failure_response(request.id) if answer is None else answer.raw
         if not await line.send(raw, self._limits.answer_s):
-            line.reset()
-            return False
-        return answer is not None and not answer.last
+            raise _NotTaken
+        return answer is None or answer.last
 
     async def _body(self, head: Head, line: Line) -> bytes | None:
         """The body that follows `head`; None when it does not come, or not in time. Raises HeadRefused."""
