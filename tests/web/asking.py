@@ -11,6 +11,7 @@ from urllib.parse import quote
 import httpx
 import trio
 from starlette.applications import Starlette
+from starlette.types import ASGIApp, Message, Receive
 
 from trichat.chat.hub import Hub
 from trichat.web.api import api_routes
@@ -23,7 +24,8 @@ HOST: Final = "chat.example"
 class Asker:
     """Somebody with a token, or nobody; asks one thing after the other."""
 
-    def __init__(self, client: httpx.AsyncClient, token: str | None = None) -> None:
+    def __init__(self, app: ASGIApp, client: httpx.AsyncClient, token: str | None = None) -> None:
+        self.app = app
         self.client = client
         self.token = token
 
@@ -47,7 +49,25 @@ class Asker:
 
     def as_(self, token: str | None) -> Asker:
         """Another one, by the same way."""
-        return Asker(self.client, token)
+        return Asker(self.app, self.client, token)
+
+
+async def by_hand(asker: Asker, method: str, path: str, receive: Receive, **headers: str) -> list[Message]:
+    """What the application sends when `receive` gives what comes, as a server would call it."""
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    path, _, query = f"/api/v1{path}".partition("?")
+    said = {"authorization": f"Bearer {asker.token}", "host": HOST, **headers}
+    scope = {
+        "type": "http", "method": method, "path": path, "raw_path": path.encode(), "root_path": "", "scheme": "http",
+        "query_string": query.encode(), "server": (HOST, 80), "client": (ADDRESS, 1234),
+        "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in said.items()],
+    }  # fmt: skip
+    await asker.app(scope, receive, send)
+    return sent
 
 
 def refusal(answer: httpx.Response) -> tuple[int, str, str | None]:
@@ -64,4 +84,4 @@ async def open_asker(hub: Hub, token: str | None = None, *, allowed: Collection[
     app = Starlette(routes=api_routes(hub, allowed))
     transport = httpx.ASGITransport(app, client=(ADDRESS, 1234))
     async with httpx.AsyncClient(transport=transport, base_url=f"http://{HOST}") as client:
-        yield Asker(client, token)
+        yield Asker(app, client, token)

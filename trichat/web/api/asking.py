@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, unquote_to_bytes
 import msgspec
 import trio
 from msgspec import Raw
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from trichat.core.errors import Refusal
 from trichat.core.limits import Limits
@@ -22,6 +22,10 @@ _TRUTHS: Final = {"true": True, "false": False}
 _decode_members: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
+class ClientGone(Exception):
+    """Nobody is there any more to hear an answer."""
+
+
 class TooSlow(Exception):
     """The body did not come in time."""
 
@@ -29,7 +33,7 @@ class TooSlow(Exception):
 async def read_fields(
     request: Request, operation: Operation, in_path: Sequence[bytes], limits: Limits
 ) -> dict[str, object]:
-    """The members of the command that `request` asks for. Raises Refusal, TooSlow, ClientDisconnect."""
+    """The members of the command that `request` asks for. Raises Refusal, TooSlow, ClientGone."""
     fields: dict[str, object] = {}
     for name, written in zip(operation.in_path, in_path, strict=True):
         fields[name] = _value(operation, name, _text(name, written))
@@ -99,10 +103,10 @@ def _read_body(operation: Operation, body: bytes, content_type: str | None) -> M
     try:
         body.decode()
         members = _decode_members(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise Refusal(
-            "bad_frame", f"the body is one JSON object: {msgspec.json.encode(operation.example).decode()}"
-        ) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        example = msgspec.json.encode(operation.example).decode()
+        why = str(error).removeprefix("JSON is malformed: ")
+        raise Refusal("bad_frame", f"the body is no JSON object ({why}); say one such as {example}") from None
     for name in members:
         if name not in operation.body:
             raise _unknown("the body", name, operation.body)
@@ -113,17 +117,16 @@ async def _body(request: Request, limits: Limits) -> bytes:
     """All of the body, as far as it is not too long."""
     body = bytearray()
     with trio.move_on_after(limits.api_call_s):
-        async for chunk in request.stream():
-            body += chunk
+        while (message := await request.receive())["type"] != "http.disconnect":
+            body += message.get("body", b"")
             if len(body) > limits.frame:
                 raise Refusal("too_long", f"the body is at most {limits.frame} bytes")
-        return bytes(body)
+            if not message.get("more_body", False):
+                return bytes(body)
+        raise ClientGone
     raise TooSlow
 
 
 def _unknown(where: str, name: str, known: Sequence[str]) -> Refusal:
     has = f"it has {', '.join(known)}" if known else "it has none"
     return Refusal("bad_field", f"{where} has no field {name[:64]}; {has}", field=name[:64])
-
-
-__all__ = ["ClientDisconnect", "TooSlow", "bearer", "read_fields"]

@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType
 
+from trichat.core.events import Person
 from trichat.core.present import ReactionCount
 
 
@@ -31,7 +32,7 @@ class Message(LogEvent, kw_only=True, tag="message"):
     text: str | UnsetType = UNSET
     reply_to: int | UnsetType = UNSET
     thread: int | UnsetType = UNSET
-    mentions: list[tuple[str, str]] | UnsetType = UNSET  # as it is written, and whom it means
+    mentions: list[Person] | UnsetType = UNSET
     deleted: bool | UnsetType = UNSET
     edited: str | UnsetType = UNSET
     pinned: bool | UnsetType = UNSET
@@ -45,7 +46,7 @@ class Edited(LogEvent, kw_only=True, tag="edited"):
 
     target: int | UnsetType = UNSET
     text: str | UnsetType = UNSET
-    mentions: list[tuple[str, str]] | UnsetType = UNSET
+    mentions: list[Person] | UnsetType = UNSET
     superseded: bool | UnsetType = UNSET
 
 

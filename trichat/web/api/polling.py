@@ -41,7 +41,9 @@ class LongPolls:
             said = f"you wait for events {limits.long_polls_per_person} times already; end one of them"
             raise Refusal("limit_reached", said, field="wait_s", retry_after_ms=1_000)
         if self._figures.long_polls >= limits.long_polls:
-            raise Refusal("unavailable", "too many wait for events here; ask without wait_s", retry_after_ms=5_000)
+            raise Refusal(
+                "unavailable", "too many wait for events here; ask without wait_s", field="wait_s", retry_after_ms=5_000
+            )
         self._waiting[user_id] += 1
         self._figures.long_polls += 1
         try:

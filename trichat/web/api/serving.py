@@ -8,7 +8,7 @@ from urllib.parse import quote as percent_encoded
 
 import trio
 from msgspec import Struct
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -19,7 +19,7 @@ from trichat.core.errors import Refusal
 from trichat.core.origins import page_may_connect
 from trichat.web.api.acts import perform
 from trichat.web.api.answering import refused
-from trichat.web.api.asking import TooSlow, bearer, read_fields
+from trichat.web.api.asking import ClientGone, TooSlow, bearer, read_fields
 from trichat.web.api.call import Call, run_call
 from trichat.web.api.operations import OPERATIONS, PREFIX, Operation
 from trichat.web.api.polling import LongPolls
@@ -103,7 +103,7 @@ class Api:
             return refused(refusal)
         except TooSlow:
             return refused(Refusal("bad_frame", "the body did not come in time"), 408)
-        except ClientDisconnect:
+        except ClientGone:
             return None
         return await self._perform(request, operation, fields, token)
 
