@@ -136,7 +136,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     head_bytes: int = 16_384  # of the request head; more: 431
     body_bytes: int = 65_536  # of a request's body; more: 413
     body_s: float = 10.0  # for that body
-    request_s: float = 40.0  # for the answer to a request, a long poll's too; then 503
+    request_s: float = 40.0  # for the answer to a request, a long poll's too; then 500
     answer_bytes: int = 4_194_304  # of one answer, which is gathered before it is sent; more: 500
     answer_s: float = 20.0  # for a client to take an answer; then reset
     requests: int = 1_000  # on one connection; then it is closed, and the last answer says so
