@@ -33,6 +33,8 @@ _ACCEPT_TURN: Final = 64
 #: What accept() says when the machine is short of something; any other error ends one caller only.
 _SHORT: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _SHORT_PAUSE_S: Final = 0.1
+#: Numbers of connections, for the log: the same for all doors of a process.
+_NUMBERS: Final = count(1)
 #: Seconds between two rounds of the keeper over all connections.
 _KEEP_S: Final = 1.0
 
@@ -66,7 +68,6 @@ class FrontDoor:
         self._certificate = certificate
         self._chat = chat
         self._turning_away = 0
-        self._numbers = count(1)  # of connections, for the log
         self._empty = trio.Event()
         self._accepting = trio.CancelScope()
         self.connections: dict[Connection, None] = {}
@@ -111,7 +112,7 @@ class FrontDoor:
         Never raises but for a cancellation: one failure stays one.
         """
         # of every record from here on: this task has a context of its own
-        bind_contextvars(connection=f"c{next(self._numbers):x}")
+        bind_contextvars(connection=f"c{next(_NUMBERS):x}")
         with self.callers.call(address) as call:
             try:
                 if self._certificate is None or sock is None:
