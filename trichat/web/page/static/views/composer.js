@@ -20,7 +20,7 @@ export function makeComposer(app, room, root = null) {
   input.addEventListener('input', () => {
     changed();
     if (mode?.kind !== 'edit') keepDraft(input.value);
-    if (input.value && !root) act.typing(room.name)?.catch?.(() => {}); // a courtesy; lost without harm
+    if (input.value && !root) act.typing(room.name).catch(() => {}); // a courtesy; lost without harm
   });
   input.addEventListener('keydown', (event) => {
     if (event.isComposing || picker.onKey(event)) return;
@@ -39,7 +39,7 @@ export function makeComposer(app, room, root = null) {
   });
 
   function keepDraft(text) {
-    if (!root) act.draft(room.name, text)?.catch?.(() => {}); // kept by the engine; a full storage must not stop the typing
+    if (!root) act.draft(room.name, text).catch(() => {}); // kept by the engine; a full storage must not stop the typing
   }
 
   function lastOwn() {
@@ -78,7 +78,7 @@ export function makeComposer(app, room, root = null) {
     about.hidden = true;
     setText('');
     keepDraft('');
-    act.send(room.name, text, options)?.catch?.(() => {}); // the entry itself says what became of it
+    act.send(room.name, text, options).catch(() => {}); // the entry itself says what became of it
     app.onSent?.();
   }
 
@@ -152,6 +152,7 @@ function makeCompletion(app, room, input) {
   function look() {
     const word = typed();
     found = word === undefined ? [] : peopleOf(app, room).filter((name) => name.toLowerCase().startsWith(word.toLowerCase())).slice(0, 8);
+    if (found.length === 1 && found[0].toLowerCase() === word.toLowerCase()) found = []; // it is typed already: Enter sends
     at = 0;
     draw();
   }

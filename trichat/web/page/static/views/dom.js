@@ -39,7 +39,7 @@ export function icon(name) {
   const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
   svg.setAttribute('viewBox', '0 0 24 24');
   svg.setAttribute('aria-hidden', 'true');
-  svg.classList.add('icon');
+  svg.classList.add('icon', `icon-${name}`);
   const path = document.createElementNS(svg.namespaceURI, 'path');
   path.setAttribute('d', SHAPES[name]);
   svg.append(path);

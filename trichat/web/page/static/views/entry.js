@@ -19,10 +19,11 @@ export function entryNode(app, room, entry, head, place) {
   for (const [on, word] of [[head, 'head'], [entry.mentionsMe, 'to-me'], [entry.state === 'failed', 'failed'],
     [entry.state === 'sent', 'sending'], [entry.mine, 'mine']]) node.classList.toggle(word, Boolean(on));
   node.append(
-    head ? face(entry.fromId, name) : el('span.gutter', { 'aria-hidden': 'true' }, clock(entry.ts ?? Date.now())),
+    head ? face(entry.fromId, name) : el('span.gutter', { 'aria-hidden': 'true' }, clock(entry.ts ?? Date.now()).replace(/\s?[AP]M$/, '')),
     el('div.body', {}, meta(app, entry, name, head), quote(app, room, entry), content(app, entry), failure(app, room, entry),
       reactions(app, room, entry), place === 'main' && thread(app, room, entry)),
   );
+  for (const part of node.querySelectorAll('button, a')) part.tabIndex = part.closest('.failure') ? 0 : -1; // see tools.js
   return node;
 }
 

@@ -9,18 +9,23 @@ export function openDialog(title, build, tag = 'dialog') {
     el('header', {}, el('h2', { id: 'dialog-title' }, title), iconButton('close', 'Close', close)),
     ...[build(dialog, close)].flat().filter(Boolean),
   );
-  dialog.addEventListener('close', () => dialog.remove());
+  dialog.addEventListener('close', () => {
+    const said = dialog.querySelector('.toasts');
+    if (said) document.body.append(said); // what was said of it outlives it
+    dialog.remove();
+  });
   dialog.addEventListener('click', (event) => event.target === dialog && close());
   document.querySelectorAll('dialog').forEach((other) => other.close());
   document.body.append(dialog);
   dialog.showModal();
+  dialog.querySelector('form input, form select, form textarea')?.focus();
   return dialog;
 }
 
 let fieldNumber = 0;
 
 /** A labelled field: {name, label, type, value, hint, options, ...attributes of the input}. */
-function field({ name, label, type = 'text', value = '', hint, options, ...rest }) {
+function field({ name, label, type = 'text', hint, options, value = options?.[0][0] ?? '', ...rest }) {
   const id = `field-${(fieldNumber += 1)}`;
   const props = { id, name, 'aria-describedby': `${id}-said`, ...rest };
   let input;
@@ -36,7 +41,7 @@ function field({ name, label, type = 'text', value = '', hint, options, ...rest 
 export function makeForm(fields, label, submit) {
   const whole = el('p.refusal', { role: 'alert' });
   const send = el('button.primary', { type: 'submit' }, label);
-  const form = el('form', {}, fields.map((item) => (item instanceof Node ? item : field(item))), whole, el('footer', {}, send));
+  const form = el('form', {}, fields.map((item) => (item instanceof Node ? item : field(item))), whole, el('div.submit', {}, send));
   form.addEventListener('submit', async (event) => {
     event.preventDefault();
     whole.textContent = '';

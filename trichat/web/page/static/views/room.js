@@ -1,7 +1,7 @@
 // The room that is shown: its header, its timeline, who is typing, and the composer.
 import { button, dot, el, icon, iconButton, said } from './dom.js';
 import { makeComposer } from './composer.js';
-import { count, may, names, personName } from './format.js';
+import { may, names, personName } from './format.js';
 import { openMenu, words } from './overlays.js';
 import { showInvite, showLeave, showSettings } from './governing.js';
 import { makeTimeline } from './timeline.js';
@@ -36,7 +36,8 @@ export function makeRoomView(app, name) {
     const room = app.state.rooms.get(name);
     if (newAfter === null && room.unread) newAfter = room.read;
     update();
-    app.act.members(name)?.catch?.(() => {}); // names to complete; guests may not ask for all rooms
+    app.act.info(name).catch(() => {}); // the title and the rules; without them the room can be used all the same
+    app.act.members(name).catch(() => {}); // names to complete; guests may not ask for all rooms
     if (wanted) jump(wanted);
     else if (!matchMedia('(pointer: coarse)').matches) app.composer?.focus();
   }
@@ -70,7 +71,7 @@ export function makeRoomView(app, name) {
     const room = app.state.rooms.get(name);
     if (!room || seq <= Math.max(room.read ?? 0, readUpTo)) return;
     readUpTo = seq;
-    app.act.read(name, seq)?.catch?.(() => {}); // guests have no markers; a lost one is said again by the next
+    app.act.read(name, seq).catch(() => {}); // guests have no markers; a lost one is said again by the next
   }
 
   function update() {
@@ -116,6 +117,9 @@ function seenText(app, room) {
   return room.kind === 'direct' ? 'Seen' : `Seen by ${names(who)}`;
 }
 
+/** How many are there: people, where presence is known, else connections as of our coming. */
+const there = (room) => (room.online === null || room.online === undefined ? room.members : room.online + (room.away ?? 0));
+
 /** On a phone: to the list of rooms. */
 const backButton = (app) => iconButton('back', 'Rooms', () => app.setPane('list'), 'button.quiet.back');
 
@@ -132,17 +136,17 @@ function makeHeader(app, room) {
 
   function update() {
     const presence = room.kind === 'direct' ? app.state.people.get(room.with?.userId)?.presence : null;
-    const text = [app.title(room), room.topic, room.members, room.archived, room.pins?.length, presence, room.kind].join('\u0001');
+    const text = [app.title(room), room.topic, there(room), room.archived, room.pins?.length, presence, room.kind].join('\u0001');
     if (node.dataset.sign === text) return;
     node.dataset.sign = text;
     sign.replaceChildren(room.kind === 'direct' ? dot(presence) ?? '' : icon(room.kind === 'private' ? 'lock' : 'hash'));
     title.textContent = app.title(room);
     topic.textContent = room.archived ? 'Archived' : room.kind === 'direct' ? presence ?? '' : room.topic ?? '';
     topic.title = room.topic ?? '';
-    const there = room.members === null || room.members === undefined ? 'People' : `People, ${count(room.members, 'connected', 'connected')}`;
-    people.setAttribute('aria-label', there);
-    people.title = there;
-    people.replaceChildren(icon('people'), room.members ? el('span.number', { 'aria-hidden': 'true' }, String(room.members)) : '');
+    const words = there(room) === null ? 'People' : `People, ${there(room)} here now`;
+    people.setAttribute('aria-label', words);
+    people.title = words;
+    people.replaceChildren(icon('people'), there(room) ? el('span.number', { 'aria-hidden': 'true' }, String(there(room))) : '');
     pins.replaceChildren(icon('pin'), room.pins?.length ? el('span.number', { 'aria-hidden': 'true' }, String(room.pins.length)) : '');
   }
 

@@ -17,8 +17,7 @@ export function startPage(engine, root) {
   const app = makeApp(engine);
   const bar = makeConnectionBar(app);
   const stage = el('div.stage');
-  root.append(el('a.skip', { href: '#write', onclick: (event) => (event.preventDefault(), app.composer?.focus()) }, 'Write a message'),
-    bar.node, stage);
+  root.append(bar.node, stage);
   let frame = null;
 
   function draw(topics) {
@@ -102,7 +101,8 @@ function makeFrame(app) {
   const rooms = makeRoomsList(app);
   const panel = makePanel(app);
   const main = el('main', { 'aria-label': 'Room' });
-  const node = el('div.frame', { 'data-pane': 'room' }, rooms.node, main, panel.node);
+  const skip = el('a.skip', { href: '#write', onclick: (event) => (event.preventDefault(), app.composer?.focus()) }, 'Write a message');
+  const node = el('div.frame', { 'data-pane': 'room' }, skip, rooms.node, main, panel.node);
   let view = null;
   const openedBy = { from: null };
 
@@ -157,7 +157,7 @@ function makeFrame(app) {
     if (name !== app.room || !view) {
       const old = app.room;
       view?.close();
-      if (old && old !== name) app.act.close?.(old)?.catch?.(() => {}); // no loss: the engine listens where it must
+      if (old && old !== name) app.act.close(old).catch(() => {}); // no loss: the engine listens where it must
       app.room = name;
       view = makeRoomView(app, name);
       panel.roomChanged();

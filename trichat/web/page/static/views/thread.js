@@ -27,6 +27,7 @@ export function makeThread(app, room, root) {
     lead.classList.add('root');
     lead.classList.remove('entry');
     lead.removeAttribute('tabindex');
+    for (const part of lead.querySelectorAll('button, a')) part.tabIndex = 0;
     lead.append(el('p.hint', {}, count(entry.replies ?? 0, 'reply', 'replies')));
     return lead;
   }

@@ -15,7 +15,7 @@ const FETCH_PX = 600; // so near to the top older entries are asked for
 export function makeTimeline(app, room, source) {
   const list = el('ol.entries');
   const end = el('p.seen', { 'aria-live': 'off' });
-  const top = el('p.top');
+  const top = el('p.beginning');
   const box = el('div.scroll', { role: 'log', 'aria-live': 'polite', 'aria-label': source().label, 'aria-busy': 'true', tabindex: 0 },
     top, list, end);
   const latest = button('', toBottom, 'button.latest');

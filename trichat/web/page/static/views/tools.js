@@ -6,6 +6,13 @@ import { ask, openMenu, pickEmoji, toast } from './overlays.js';
 /** Gives every `li.entry` of the list its bar and keys; `find(key)` knows the entry of a node. */
 export function offerTools(app, room, list, place, find) {
   const bar = el('div.tools', { role: 'toolbar', 'aria-label': 'Message' });
+  let reachable = null;
+  // Tab goes through the parts of the entry where one is, not through those of thousands.
+  const reach = (node) => {
+    if (reachable !== node) for (const part of reachable?.querySelectorAll('button, a') ?? []) part.tabIndex = -1;
+    for (const part of node?.querySelectorAll('button, a') ?? []) part.tabIndex = 0;
+    reachable = node;
+  };
   const show = (event) => {
     const node = event.target.closest?.('li.entry');
     const entry = node && find(node.dataset.key);
@@ -16,7 +23,10 @@ export function offerTools(app, room, list, place, find) {
     else bar.remove();
   };
   list.addEventListener('pointerover', show);
-  list.addEventListener('focusin', show);
+  list.addEventListener('focusin', (event) => {
+    show(event);
+    reach(event.target.closest('li.entry'));
+  });
   list.addEventListener('keydown', (event) => {
     if (!event.target.matches('li.entry') || event.ctrlKey || event.metaKey || event.altKey) return;
     const entry = find(event.target.dataset.key);
