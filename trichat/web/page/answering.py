@@ -39,7 +39,7 @@ def answer_with(page: Page, request: Request, path: str, release: str | None) ->
     if file is None:
         return PlainTextResponse("there is no such file of the page\n", 404, _SAFETY)
     keep = "no-cache" if release is None else _FOR_GOOD if release == page.release else "no-store"
-    headers = {**_SAFETY, "ETag": file.etag, "Cache-Control": keep, "Vary": "Accept-Encoding"}
+    headers = {**_SAFETY, "ETag": file.etag, "Cache-Control": keep, "Vary": "Accept, Accept-Encoding"}
     if file.etag in _etags(request.headers.get("if-none-match", "")):
         return Response(status_code=304, headers=headers)
     if _takes_gzip(request.headers.get("accept-encoding", "")):

@@ -43,6 +43,7 @@ export async function openEngine({
 class Engine {
   #notices = new Notices();
   #afterwards = [];
+  #restored = null; // whose typed messages are in their rooms
 
   constructor({ url, storage, WebSocket, now, random }) {
     Object.assign(this, { keep: forgiving(storage), now, random });
@@ -71,7 +72,7 @@ class Engine {
 
   async start() {
     await this.identity.restore();
-    await this.sending.restore();
+    await this.#restore();
     this.connection.start();
   }
 
@@ -95,13 +96,15 @@ class Engine {
     this.changed("search", "people");
   }
 
-  #restored = null; // whose typed messages are in their rooms
+  async #restore() {
+    this.#restored = this.state.me?.userId;
+    await this.sending.restore();
+  }
 
   async #begin(welcome) {
     this.rooms.disconnected();
     await this.identity.establish(welcome);
-    if (this.#restored !== this.state.me?.userId) await this.sending.restore();
-    this.#restored = this.state.me?.userId;
+    if (this.#restored !== this.state.me?.userId) await this.#restore();
     await this.rooms.enter();
   }
 

@@ -39,8 +39,14 @@ export class Rooms {
     rooms.sort((a, b) => b.loaded - a.loaded || b.unread - a.unread);
     const most = state.limits.rooms ?? 200;
     await this.#resume(rooms.filter((room) => room.epoch).slice(0, most));
-    for (const room of rooms.filter((one) => !one.epoch)) await this.#join(room).catch(() => {});
-    for (const name of this.#brought.splice(0)) await this.#join(this.upsert(name)).catch(() => {});
+    const now = (fields) => this.#engine.connection.askNow(fields);
+    const brought = this.#brought.splice(0).map((name) => this.upsert(name));
+    for (const room of brought) room.wanted = true;
+    for (const room of [...rooms.filter((one) => !one.epoch), ...brought]) {
+      await this.#join(room, now).catch((refusal) => {
+        if (refusal.temporary) throw refusal; // another connection tries again
+      });
+    }
     this.#engine.changed("rooms");
   }
 
@@ -59,22 +65,26 @@ export class Rooms {
 
   /** Join it (and make it, when there is none); returns when its latest messages are here. */
   async open(name) {
-    const { state, pages } = this.#engine;
+    const { state, pages, connection } = this.#engine;
+    if (!state.me) throw new Refusal("unauthenticated", "say who you are first");
     const known = state.rooms.get(name);
-    if (!known?.joined) await this.#join(known ?? this.upsert(name), known);
-    const room = this.get(name);
+    const room = known ?? this.upsert(name);
+    try {
+      if (!room.joined) await this.#join(room, (fields) => connection.ask(fields));
+    } catch (refusal) {
+      if (!known) state.rooms.delete(name);
+      throw refusal;
+    }
     room.viewed = true;
     if (!room.loaded) await pages.load(room);
     return room;
   }
 
-  async #join(room, known = true) {
-    const { connection } = this.#engine;
+  async #join(room, ask) {
     try {
-      await (connection.online ? connection.ask : connection.askNow).call(connection, { type: "join", room: room.name });
+      await ask({ type: "join", room: room.name });
     } catch (refusal) {
-      if (!known) this.#engine.state.rooms.delete(room.name);
-      else if (!refusal.temporary) room.unjoined(refusal);
+      if (!refusal.temporary) room.unjoined(refusal);
       throw refusal;
     }
     room.wanted = true;

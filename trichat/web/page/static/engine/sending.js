@@ -22,7 +22,7 @@ export class Sending {
   /** Another person is here: what they have typed on an earlier day. */
   async restore() {
     const { keep, state } = this.#engine;
-    this.#kept.clear();
+    this.#kept = new Map();
     if (!state.me) return;
     const mine = `unsent/${state.me.userId}/`;
     const keys = (await keep.keys()).filter((key) => key.startsWith(mine));
