@@ -57,7 +57,8 @@ class Place(Struct, frozen=True):
     listeners: Sequence[socket.socket]
     who: str  # the node, or all of those on one port, for people
     say: Callable[[str], None]  # given the greeting, once the node serves
-    operators: Sequence[socket.socket] = ()  # listeners of the operators' port, if it is open already
+    operators: Sequence[socket.socket] = ()  # listeners of the operators' port
+    upgrades: bool = False  # the database of the settings is our own embedded one, so nobody else upgrades it
 
 
 def run(settings: Settings, place: Place | None = None) -> int:
@@ -98,7 +99,7 @@ async def serve(settings: Settings, place: Place | None = None) -> int:
 async def _live(settings: Settings, place: Place, stop: _Stop, certificate: Certificate | None) -> None:
     """Serve until told to stop, and stop in order; cancelled when told to stop at once."""
     limits = settings.limits()
-    async with open_hub(settings, limits) as hub, trio.open_nursery() as services:
+    async with open_hub(settings, limits, upgrades=place.upgrades) as hub, trio.open_nursery() as services:
         await services.start(hub.run)
         door = _front_door(settings, hub, certificate)
         async with trio.open_nursery() as connections:
@@ -179,13 +180,13 @@ class _Stop:
 
 
 @asynccontextmanager
-async def open_hub(settings: Settings, limits: Limits) -> AsyncIterator[Hub]:
+async def open_hub(settings: Settings, limits: Limits, *, upgrades: bool = False) -> AsyncIterator[Hub]:
     """The hub over its store and its bridge, embedded ones where the settings name none."""
     chance, figures = Chance(), Figures()
     incarnation = chance.incarnation()
     async with (
         open_traces(settings.otlp_endpoint, settings.node_id, limits) as tracer,
-        _open_services(settings) as (database_url, redis_url),
+        _open_services(settings, upgrades=upgrades) as (database_url, redis_url),
         open_postgres_store(
             database_url,
             limits,
@@ -230,10 +231,10 @@ def _load_tables() -> None:
 
 
 @asynccontextmanager
-async def _open_services(settings: Settings) -> AsyncIterator[tuple[str, str]]:
+async def _open_services(settings: Settings, *, upgrades: bool) -> AsyncIterator[tuple[str, str]]:
     """The addresses of PostgreSQL and Redis, embedded ones where the settings name none."""
     async with open_where_not_given(settings.data_dir, settings.database_url, settings.redis_url) as urls:
-        if settings.database_url is None:
+        if upgrades or settings.database_url is None:
             await upgrade_by_itself(urls[0], settings.limits())
         yield urls
 

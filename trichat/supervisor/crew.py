@@ -57,15 +57,15 @@ class Crew:
         return next((number for number, slot in enumerate(self.slots) if slot.serves), None)
 
     async def _keep(self) -> None:
-        greetings: list[str] = []
+        greetings = dict.fromkeys(self.slots, "")
 
         async def open_one(slot: Slot) -> None:
-            greetings.append(await slot.open())
+            greetings[slot] = await slot.open()
 
         async with trio.open_nursery() as opening:
             for slot in self.slots:
                 opening.start_soon(open_one, slot)
-        print(greetings[0], flush=True)
+        print(greetings[self.slots[0]], flush=True)  # the first one's: its port for operators stands in it
         async with trio.open_nursery() as keeping:
             for slot in self.slots:
                 keeping.start_soon(slot.keep)

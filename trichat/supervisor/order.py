@@ -19,6 +19,7 @@ class Order(Struct, frozen=True, kw_only=True):
 
     settings: Settings
     who: str  # all nodes on the port, for people
+    upgrades: bool  # the database is the supervisor's embedded one
     supervisor: int  # its pid
     ready: int  # a descriptor: the greeting is written there, once the node serves
     listeners: list[int]

@@ -81,9 +81,16 @@ class WorkerProcess:
 
 
 def start_worker(
-    settings: Settings, who: str, listeners: Sequence[socket.socket], operators: Sequence[socket.socket]
+    settings: Settings,
+    who: str,
+    *,
+    upgrades: bool,
+    listeners: Sequence[socket.socket],
+    operators: Sequence[socket.socket],
 ) -> WorkerProcess:
-    """Start a node on these sockets. Only the main thread may call: with any other the worker would die too.
+    """Start a node on these sockets; `upgrades`: it brings the database to its own version.
+
+    Only the main thread may call: with any other the worker would die too.
 
     Raises OSError when the system has no room for it.
     """
@@ -92,6 +99,7 @@ def start_worker(
         order = Order(
             settings=settings,
             who=who,
+            upgrades=upgrades,
             supervisor=os.getpid(),
             ready=said,
             listeners=[sock.fileno() for sock in listeners],

@@ -56,7 +56,7 @@ async def supervise(settings: Settings) -> int:
                 if settings.database_url is None:
                     await _upgrade(urls[0], settings)
                 given = structs.replace(settings, database_url=urls[0], redis_url=urls[1])
-                await crew.run(_slots(given, crew, ports))
+                await crew.run(_slots(given, crew, ports, upgrades=settings.database_url is None))
             life.cancel_scope.cancel(reason="all workers have ended")
     return 1 if crew.cut_off else 0
 
@@ -79,7 +79,7 @@ async def _obey(signals: AsyncIterator[int], crew: Crew, everything: trio.Cancel
             everything.cancel(reason="told to stop before there were workers")
 
 
-def _slots(settings: Settings, crew: Crew, ports: Ports) -> list[Slot]:
+def _slots(settings: Settings, crew: Crew, ports: Ports, *, upgrades: bool) -> list[Slot]:
     names = [_name(settings.node_id, number) for number in range(1, settings.workers + 1)]
     who = f"nodes {names[0]} to {names[-1]}"
 
@@ -91,7 +91,8 @@ def _slots(settings: Settings, crew: Crew, ports: Ports) -> list[Slot]:
 
         def start() -> WorkerProcess:
             own = structs.replace(settings, node_id=names[number])
-            return start_worker(own, who, ports.public(number), ports.operators(number))
+            listeners, operators = ports.public(number), ports.operators(number)
+            return start_worker(own, who, upgrades=upgrades, listeners=listeners, operators=operators)
 
         return Slot(names[number], settings.limits(), start=start, renew=renew)
 

@@ -26,7 +26,8 @@ def main() -> int:
         with open(order.ready, "w") as ready:
             ready.write(greeting)
 
-    return run(order.settings, Place(_sockets(order.listeners), order.who, say, _sockets(order.operators)))
+    place = Place(_sockets(order.listeners), order.who, say, _sockets(order.operators), order.upgrades)
+    return run(order.settings, place)
 
 
 def _end_with(supervisor: int) -> None:
