@@ -72,7 +72,7 @@ async def test_spans_reach_the_collector_before_a_node_has_stopped() -> None:
 
 
 async def test_a_collector_that_does_not_answer_holds_no_node_up() -> None:
-    limits = structs.replace(LOOSE, traces_stop_s=0.2, traces_export_s=1.0)
+    limits = structs.replace(LOOSE, traces_stop_s=0.2, traces_export_s=3.0)
     with create_server(("127.0.0.1", 0)) as deaf:
         async with open_traces(f"http://127.0.0.1:{deaf.getsockname()[1]}", "n1", limits) as tracer:
             assert tracer is not None

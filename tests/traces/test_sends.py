@@ -6,13 +6,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import trio
+import trio.testing
 
 from tests.chat.guests import Guest
+from tests.chat.rooms import batch, make_room
 from tests.nodes import LOOSE, Node, Twins, make_twins, open_node, open_node_over
 from tests.traces.spans import Traced, attributes, is_below, trace_id
 from tests.wire import WireClient, open_wire
 from trichat.chat.ports import Whisper
 
+CONTEXT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 WORDS = ("whereabouts", "gossip", "tattle")
 
 
@@ -71,6 +74,28 @@ async def test_a_send_is_one_trace_over_two_nodes_and_redis(database_url: str, r
         assert there.resource.attributes["service.instance.id"] == "n2"
         said = str([span.to_json() for span in (*one.spans, *two.spans)])
         assert [word for word in WORDS if word in said] == []
+
+
+async def test_a_delivery_lasts_until_it_is_handed_out() -> None:
+    with Traced("n1") as traced:
+        room = make_room()
+        for context in (CONTEXT, CONTEXT.replace("b7", "c8")):
+            span = traced.tracer.begin_delivery(context, room.id, 2)
+            assert span is not None
+            room.trace(2, span)
+        room.take(batch(1))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(room.run_broadcaster)
+            await trio.testing.wait_all_tasks_blocked()
+            assert not traced.spans
+            room.take(batch(2))
+            await trio.testing.wait_all_tasks_blocked()
+            assert len(traced.spans) == 2
+            late = traced.tracer.begin_delivery(CONTEXT, room.id, 2)
+            assert late is not None
+            room.trace(2, late)  # at once: it was handed out
+            assert len(traced.spans) == 3
+            nursery.cancel_scope.cancel()
 
 
 async def test_one_of_so_many_sends_is_traced(autojump_clock: trio.abc.Clock) -> None:

@@ -13,6 +13,7 @@ from argon2 import PasswordHasher, Type, extract_parameters
 
 from tests.conditions import until
 from tests.vault.hashers import CHEAP, WatchedHasher
+from trichat.chat.figures import Figures
 from trichat.chat.vault_port import Vault, VaultBusy
 from trichat.core.errors import Refusal
 from trichat.core.limits import Limits
@@ -151,6 +152,18 @@ async def test_who_leaves_the_queue_makes_room() -> None:
         await trio.testing.wait_all_tasks_blocked()
         hasher.go.set()
     assert len(hasher.verified) == 3
+
+
+async def test_who_watches_the_node_sees_how_many_wait() -> None:
+    hasher, figures = WatchedHasher(), Figures()
+    passwords = Passwords(Limits(), hasher, figures)
+    async with trio.open_nursery() as nursery:
+        for _ in range(5):
+            nursery.start_soon(passwords.check, None, WORD)
+        await trio.testing.wait_all_tasks_blocked()
+        assert figures.passwords == 5
+        hasher.go.set()
+    assert figures.passwords == 0
 
 
 async def test_a_hash_of_weaker_parameters_is_outdated() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -16,19 +16,15 @@ from tests.chat.guests import Chat, open_chat
 from tests.chat.persons import bot, make_private, person
 from tests.nodes import LOOSE, open_node
 from tests.wire import open_wire
-from trichat.bridge.feed import NewsFeed
 from trichat.chat.figures import Figures
 from trichat.chat.hub import Hub
-from trichat.chat.ports import Whisper
-from trichat.core.closing import CLOSE_REASONS, CloseReason, Reconnect
-from trichat.core.histogram import Histogram
-from trichat.core.names import RoomId, UserId
-from trichat.web.api.polling import LongPolls
+from trichat.chat.ports import StoreUnavailable
+from trichat.core.closing import CLOSE_REASONS
+from trichat.store.cluster import ping
+from trichat.store.pool import ConnectionPool, Connector
+from trichat.store.watchdog import Watchdog
 from trichat.web.metrics import metrics_routes
 from trichat.web.metrics_survey import survey
-
-#: Samples by name and labels, without `node`.
-Scraped = Mapping[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
 async def fetch(hub: Hub, accept: str = "text/plain") -> httpx.Response:
@@ -86,6 +82,40 @@ async def test_what_was_said_to_whom_is_counted(autojump_clock: trio.abc.Clock) 
     assert metrics("trichat_commit_batch_drafts_bucket", le="1.0") == 7
     assert metrics("trichat_commit_seconds_count") == 7
     assert (metrics("trichat_rooms"), metrics("trichat_listeners"), metrics("trichat_sends_waiting")) == (1, 4, 0)
+
+
+async def test_what_is_handed_out_at_once_counts_for_each_event(autojump_clock: trio.abc.Clock) -> None:
+    async with open_chat() as chat:
+        ann, bob = await chat.guests_in("hall", 2)
+        chat.store.delay_s = 0.1  # the first goes alone; the others wait for it, and go together
+        for n in range(10):
+            await ann.tell("send", room="hall", text=f"{n}")
+        await bob.hears("hall", "9")
+        metrics = await scrape(chat.node.hub)
+    assert metrics("trichat_deliveries_total") == 20
+    assert metrics("trichat_commit_batch_drafts_bucket", le="1.0") == 1
+    assert metrics("trichat_commit_batch_drafts_bucket", le="10.0") == 2
+    assert metrics("trichat_commit_seconds_sum") == pytest.approx(0.2)
+
+
+async def test_sends_that_the_store_does_not_answer_are_counted(autojump_clock: trio.abc.Clock) -> None:
+    async with open_chat() as chat:
+        ann = await chat.guest_in("hall")
+        chat.store.down = True
+        assert (await ann.ask("send", room="hall", text="a"))["code"] == "unavailable"
+        metrics = await until(
+            chat.node.hub, lambda metrics: metrics("trichat_relay_looks_total", outcome="unavailable") > 0
+        )
+    assert metrics("trichat_sends_total", outcome="unavailable") == 1
+
+
+async def test_calls_that_find_no_server_are_counted_apart() -> None:
+    seconds = Figures().store_s["queries"]
+    connector = Connector("postgresql://127.0.0.1:1/chat", LOOSE, application_name="test", pooler=False)
+    pool = ConnectionPool(connector, Watchdog(), size=1, call_s=LOOSE.store_call_s, seconds=seconds)
+    with pytest.raises(StoreUnavailable):
+        await pool.call(ping)
+    assert (seconds["ok"].count, seconds["unavailable"].count) == (0, 1)
 
 
 async def test_connections_are_counted_by_whose_they_are_and_how_they_ended(autojump_clock: trio.abc.Clock) -> None:
@@ -233,39 +263,3 @@ async def test_the_walk_through_the_sessions_lets_others_have_their_turns(autoju
         hub.sessions = {session: None}
     assert seen.kinds["guest"] == 5_000
     assert turns >= 4
-
-
-async def test_who_polls_is_counted_while_they_wait() -> None:
-    figures = Figures()
-    polls = LongPolls(LOOSE, figures)
-    with polls.one_more(UserId("g_ann")), polls.one_more(UserId("g_bob")):
-        assert figures.long_polls == 2
-    assert figures.long_polls == 0
-
-
-def test_a_request_is_counted_by_its_route_and_by_what_is_bounded() -> None:
-    figures = Figures()
-    figures.request("/api/v1/rooms/{room}", "GET", 204, 0.2)
-    figures.request("/api/v1/rooms/{room}", "BREW", 418, 0.2)
-    assert list(figures.requests) == [("/api/v1/rooms/{room}", "GET", "2xx"), ("/api/v1/rooms/{room}", "other", "4xx")]
-
-
-def test_an_ending_that_is_in_no_table_makes_no_new_label() -> None:
-    figures = Figures()
-    figures.closed(CloseReason(4999, "?", Reconnect.NOW))
-    assert figures.closes.keys() == CLOSE_REASONS.keys()
-
-
-def test_a_number_is_counted_by_the_least_bound_that_it_does_not_exceed() -> None:
-    histogram = Histogram((1, 2))
-    for number in (0.5, 1, 1.5, 2, 3, 4):
-        histogram.observe(number)
-    assert (histogram.counts, histogram.total, histogram.count) == ([2, 2, 2], 12.0, 6)
-
-
-async def test_whispers_for_which_there_is_no_room_are_counted() -> None:
-    figures = Figures()
-    feed = NewsFeed(1, missed_every_s=1.0, figures=figures)
-    for _ in range(3):
-        feed.post_whisper(Whisper(RoomId(1), b"{}"))
-    assert figures.whispers_dropped == 2
