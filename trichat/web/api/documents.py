@@ -75,7 +75,7 @@ def curl_of(operation: Operation) -> str:
     if not operation.anonymous:
         words.append('-H "Authorization: Bearer $TOKEN"')
     if operation.body and operation.example:
-        words += ["-H 'Content-Type: application/json'", f"-d '{json.dumps(operation.example)}'"]
+        words.append(f"--json '{json.dumps(operation.example)}'")
     path = operation.path
     for name, sample in _SAMPLES.items():
         path = path.replace(name, sample)
