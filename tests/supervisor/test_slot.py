@@ -78,7 +78,7 @@ async def test_each_death_in_a_row_waits_longer_and_the_fifth_ends_all(autojump_
                 await wait_all_tasks_blocked()
                 place.started[number].end(1)
                 died_at = trio.current_time()
-                await trio.sleep(LIMITS.worker_retry_most_s)
+                await trio.sleep(LIMITS.worker_retry_most_s + 1)
                 pauses.append(place.started[number + 1].started_at - died_at)
     assert pauses == [0, 1, 2, 3]
 
