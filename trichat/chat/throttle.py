@@ -12,7 +12,7 @@ import trio
 
 from trichat.core.addresses import caller_of
 from trichat.core.commands import AnyCommand, Send
-from trichat.core.costs import REFUSED_COST, cost_of
+from trichat.core.costs import REFUSED_COST, REQUEST_COST, cost_of
 from trichat.core.errors import Refusal
 from trichat.core.limits import LIFTED, Limits
 from trichat.core.names import RoomId, RoomName
@@ -46,6 +46,11 @@ class Throttle:
         self.guests = BucketTable(limits.guest_per_s, limits.guest_burst, most)
         self.addresses = BucketTable(limits.address_per_s, limits.address_burst, most)
         self.rooms = BucketTable(limits.room_per_s, limits.room_burst, most)
+
+    def request(self, address: str) -> bool:
+        """Pay for a request by HTTP from `address`, whatever it asks for. False when that asks too often."""
+        now = trio.current_time()
+        return self.lifted or not self.addresses.of(caller_of(address), now).take(now, REQUEST_COST)
 
 
 class Allowance:

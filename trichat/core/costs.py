@@ -41,6 +41,8 @@ COSTS: Final[dict[type[Command], float]] = {
     rooms.Invites: 3.0, rooms.Roster: 3.0, rooms.Bans: 3.0, rooms.Reports: 3.0, rooms.Audit: 5.0,
 }  # fmt: skip
 
+#: A request by HTTP, beside what its command costs.
+REQUEST_COST: Final = 1.0
 #: What no command was made of, because its type or a field was wrong.
 REFUSED_COST: Final = 1.0
 #: Beside what a `resume` costs itself, for each room.

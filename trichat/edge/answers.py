@@ -13,10 +13,11 @@ from trichat.edge.head import Head, HeadRefused
 _EXTRA: Final = {
     405: "Allow: GET, HEAD\r\n",
     426: "Sec-WebSocket-Version: 13\r\nUpgrade: websocket\r\n",
+    429: "Retry-After: 1\r\n",
     503: "Retry-After: 1\r\n",
 }
 #: The codes of errors (docs/protocol.md) that come nearest, for programs that use the API.
-_CODES: Final = {403: "forbidden", 413: "too_long", 421: "forbidden", 503: "unavailable"}
+_CODES: Final = {403: "forbidden", 413: "too_long", 421: "forbidden", 429: "rate_limited", 503: "unavailable"}
 
 
 def http_response(status: int, body: str, content_type: str = "text/plain; charset=utf-8", extra: str = "") -> bytes:
@@ -47,5 +48,5 @@ def failure_response(request_id: str) -> bytes:
 
 
 def _error(status: int, code: str, message: str, extra: str = "") -> bytes:
-    said = {"type": "error", "code": code, "message": message, "temporary": status == 503}
+    said = {"type": "error", "code": code, "message": message, "temporary": status in (429, 503)}
     return http_response(status, msgspec.json.encode(said).decode() + "\n", "application/json", extra)

@@ -214,6 +214,8 @@ class FrontDoor:
             check_upgrade(head, self._allowed_origins, tls=call.tls)
         if self._hub.draining and self._chat and not head.is_probe:
             raise HeadRefused(503, "this node is stopping; try another")
+        if self._chat and not (head.is_upgrade or head.is_probe or self._hub.throttle.request(call.address)):
+            raise HeadRefused(429, "too many requests from your address; try again in a second")
 
     async def _turn_away(self, line: Line) -> None:
         """Say so, as long as not too many are being told: each holds a descriptor until it has taken the answer."""

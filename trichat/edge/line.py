@@ -16,6 +16,10 @@ from trichat.edge.tls import HANDSHAKE_RECORD
 #: Bytes of a head that are read at once.
 _HEAD_BYTES: Final = 4096
 _END: Final = b"\r\n\r\n"
+#: Seconds between looks at whether a client that has said something more has left.
+_LOOK_S: Final = 1.0
+#: States of a TCP connection whose client has closed its side, or reset it: CLOSE, CLOSE_WAIT (Linux, tcp_states.h).
+_LEFT: Final = frozenset({7, 8})
 #: Close with a reset: SO_LINGER on, 0 seconds.
 _RESET: Final = struct.pack("ii", 1, 0)
 
@@ -68,13 +72,17 @@ class Line:
         return bool(self.ahead)
 
     async def leaves(self) -> None:
-        """Returns when the client has closed its side; never, when it says something more before it does.
+        """Returns when the client has closed its side: at once, or, when it says something more before it does (in TLS
+        it does, by the word for the end), at the next look at the connection.
 
         Of TLS only what lies under it is looked at: reading its end there would end the writing as well.
         """
-        stays = bool(await _receive(self._under, 1, socket.MSG_PEEK)) if self._under else await self.begins()
-        if stays:
-            await trio.sleep_forever()
+        if self._under is None:
+            if await self.begins():
+                await trio.sleep_forever()
+        elif await _receive(self._under, 1, socket.MSG_PEEK):
+            while not _has_left(self._under):
+                await trio.sleep(_LOOK_S)
 
     async def send(self, data: bytes, within_s: float) -> bool:
         """Whether the client took all of it in time."""
@@ -132,6 +140,14 @@ async def _receive(sock: socket.socket, most: int, flags: int = 0) -> bytes:
             continue
         except OSError:
             return b""
+
+
+def _has_left(sock: socket.socket) -> bool:
+    """Whether the client has closed its side, behind what it has said and nobody has read."""
+    try:
+        return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] in _LEFT
+    except OSError:
+        return True
 
 
 def _end_of_head(tail: bytes, seen: bytes) -> int:

@@ -31,6 +31,7 @@ class Requests:
         self._limits: Limits = hub.limits
         self._app = app
         self._idle: set[trio.CancelScope] = set()  # of connections that wait for their next request
+        self._taking: set[trio.CancelScope] = set()  # of clients that take their answer
         self._under_way: set[trio.Event] = set()  # of requests: `Request.hurry`
         self._answered = trio.Event()
         self._draining = False
@@ -87,6 +88,8 @@ class Requests:
             idle.cancel(reason="draining")
         for hurry in self._under_way:
             hurry.set()
+        for taking in self._taking:
+            taking.deadline = min(taking.deadline, trio.current_time() + self._limits.farewell_s)
         while self._under_way:
             self._answered = trio.Event()
             await self._answered.wait()
@@ -95,9 +98,21 @@ class Requests:
         """Whether the answer was the last one. Raises _NotTaken."""
         answer = await answer_by(self._app, request, line, self._limits)
         raw = failure_response(request.id) if answer is None else answer.raw
-        if not await line.send(raw, self._limits.answer_s):
-            raise _NotTaken
+        await self._hand_over(raw, line)
         return answer is None or answer.last
+
+    async def _hand_over(self, raw: bytes, line: Line) -> None:
+        """Send an answer; a node that stops waits no longer than it does for a goodbye. Raises _NotTaken."""
+        within_s = self._limits.farewell_s if self._draining else self._limits.answer_s
+        taken = False
+        with trio.move_on_after(within_s) as taking:
+            self._taking.add(taking)
+            try:
+                taken = await line.send(raw, within_s)
+            finally:
+                self._taking.discard(taking)
+        if not taken:
+            raise _NotTaken
 
     async def _body(self, head: Head, line: Line) -> bytes | None:
         """The body that follows `head`; None when it does not come, or not in time. Raises HeadRefused."""
