@@ -20,7 +20,7 @@ export function makeComposer(app, room, root = null) {
   input.addEventListener('input', () => {
     changed();
     if (mode?.kind !== 'edit') keepDraft(input.value);
-    if (input.value && !root) act.typing(room.name).catch(() => {}); // a courtesy; lost without harm
+    if (input.value && !root && !mode) act.typing(room.name).catch(() => {}); // a courtesy; lost without harm
   });
   input.addEventListener('keydown', (event) => {
     if (event.isComposing || picker.onKey(event)) return;

@@ -36,7 +36,6 @@ export function makeRoomView(app, name) {
     const room = app.state.rooms.get(name);
     if (newAfter === null && room.unread) newAfter = room.read;
     update();
-    app.act.info(name).catch(() => {}); // the title and the rules; without them the room can be used all the same
     app.act.members(name).catch(() => {}); // names to complete; guests may not ask for all rooms
     if (wanted) jump(wanted);
     else if (!matchMedia('(pointer: coarse)').matches) app.composer?.focus();
