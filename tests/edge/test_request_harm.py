@@ -15,6 +15,7 @@ import trio.testing
 from tests.authority import Authority
 from tests.conditions import until
 from tests.edge.asking import Asker, asking, request
+from tests.edge.callers import calling
 from tests.edge.doors import open_door
 from tests.edge.secure import open_secure_node
 from tests.edge.test_request_faults import Waiting, all_of, large
@@ -68,14 +69,17 @@ async def test_probes_and_operators_may_ask_as_often_as_they_like() -> None:
 
 async def test_a_client_of_tls_that_says_goodbye_and_leaves_is_missed(tmp_path: Path) -> None:
     app = Waiting()
-    async with open_secure_node(Authority(tmp_path)) as secure:
-        async with open_door(secure.node, app, certificate=secure.certificate) as door:
-            async with secure.stream() as stream:
-                await Asker(stream).send(request("/wait"))
-                await until(lambda: app.asked == 1)
-                await stream.aclose()
-            await until(lambda: app.gone == 1)
-            await until(lambda: not door.callers.open)
+    async with (
+        open_secure_node(Authority(tmp_path)) as secure,
+        open_door(secure.node, app, certificate=secure.certificate) as door,
+        calling(secure.node) as transport,
+    ):
+        stream = trio.SSLStream(transport, secure.authority.context, server_hostname="127.0.0.1")
+        await Asker(stream).send(request("/wait"))
+        await until(lambda: app.asked == 1)
+        await stream.aclose()  # with the goodbye of TLS: not https_compatible
+        await until(lambda: app.gone == 1)
+        await until(lambda: not door.callers.open)
 
 
 async def test_a_client_that_has_asked_for_more_and_leaves_is_missed(node: Node) -> None:
