@@ -59,7 +59,7 @@ class FakeWorker:
         if self.lives and (again or not self.told):
             self.told += 1
             if not self._deaf:
-                self.end(0)
+                self.end(0 if self.serving_since is not None else -15)  # no handler yet: as the kernel does it
 
     def kill(self) -> None:
         if self.lives:
