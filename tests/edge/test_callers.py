@@ -120,9 +120,10 @@ async def test_an_upgrade_in_http_1_0_and_a_post_are_told_what_is_right(method: 
     twins = make_twins()
     async with open_twin_node(twins) as node:
         stream = await node.connect()
-        upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\n" if method == "GET" else ""
+        more = "Upgrade: websocket\r\nConnection: Upgrade" if method == "GET" else "Connection: close"
         version = "1.0" if method == "GET" else "1.1"
-        await stream.send_all(f"{method} /ws HTTP/{version}\r\nHost: localhost\r\n{upgrade}\r\n".encode())
+        head = f"{method} /ws HTTP/{version}\r\nHost: localhost\r\n{more}\r\n\r\n"
+        await stream.send_all(head.encode())
         answer = b"".join([chunk async for chunk in stream])
         assert answer.startswith(b"HTTP/1.1 400 " if method == "GET" else b"HTTP/1.1 405 ")
         assert (b"allow: get, head" in answer.lower()) == (method == "POST")
