@@ -13,7 +13,10 @@ import trio
 
 from tests.docs.transcripts import ROOT, Names, match_all, transcripts
 from tests.nodes import make_twins, open_twin_node
+from trichat.core.commands import Auth
+from trichat.core.costs import COSTS
 from trichat.core.errors import ERROR_CODES
+from trichat.core.limits import Limits
 from trichat.web.api.answering import STATUS
 from trichat.web.api.operations import OPERATIONS
 
@@ -53,6 +56,17 @@ async def test_the_lines_show_what_happens() -> None:
                 answer = await client.send(curl(step.says, tokens, f"http://127.0.0.1:{node.port}/"))
             match_all(step.hears, [json.loads(answer.content)], tokens)
             assert answer.is_error == (answer.json()["type"] == "error")
+
+
+def test_the_limits_that_it_names_are_the_nodes() -> None:
+    limits = Limits()
+    assert f"`wait_s` (up to {limits.long_poll_s})" in TEXT
+    assert (
+        f"{limits.long_polls:,} requests of a node may wait, and {limits.long_polls_per_person} of one person" in TEXT
+    )
+    assert f"did not come in {limits.api_call_s:.0f} s" in TEXT
+    assert f"at most {limits.frame // 1024} KiB" in TEXT
+    assert f"as `auth`, {COSTS[Auth]:.0f} tokens" in TEXT
 
 
 def test_every_request_has_a_row_and_no_other_is_there() -> None:

@@ -6,8 +6,10 @@ import json
 import re
 from typing import Any
 
+import httpx
 import pytest
 import trio
+from starlette.applications import Starlette
 from trio.testing import MockClock
 
 from tests.chat.guests import Chat, open_chat
@@ -15,8 +17,10 @@ from tests.people import make_account
 from tests.web.asking import HOST, Asker, by_hand, open_asker, refusal
 from trichat.core.errors import ERROR_CODES, Refusal
 from trichat.core.limits import Limits
+from trichat.web.api import api_routes
 from trichat.web.api.answering import STATUS, refused
 from trichat.web.api.operations import OPERATIONS
+from trichat.web.outermost import Answered, Outermost
 
 
 async def owner(chat: Chat, asker: Asker) -> Asker:
@@ -256,3 +260,18 @@ async def test_pages_of_others_read_nothing(origin: str, autojump_clock: MockClo
     async with open_chat() as chat, open_asker(chat.node.hub, allowed=["https://site.example"]) as nobody:
         assert not await _cors(nobody, "OPTIONS", origin, PREFLIGHT)
         assert not await _cors(nobody, "GET", origin)
+
+
+# what the metrics and the log call a request
+
+
+async def test_a_request_is_counted_by_the_template_of_its_path(autojump_clock: MockClock) -> None:
+    async with open_chat() as chat:
+        seen: list[Answered] = []
+        app = Outermost(Starlette(routes=api_routes(chat.node.hub)), seen.append)
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://chat.example") as client:
+            await client.get("/api/v1/rooms/a-hidden-name/messages/7")
+            await client.get("/api/v1/a-hidden-name")
+        assert "a-hidden-name" not in str(seen)
+        assert seen[0].route == "/api/v1/rooms/{room}/messages/{seq}"

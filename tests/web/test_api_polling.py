@@ -8,12 +8,13 @@ from typing import Any
 import httpx
 import pytest
 import trio
+import trio.testing
 from msgspec import structs
 from trio.testing import MockClock
 
-from tests.chat.guests import Chat, Guest, open_chat
-from tests.chat.persons import done, id_of, make, make_private, person
-from tests.nodes import LOOSE
+from tests.chat.guests import Chat, CountingStore, Guest, open_chat
+from tests.chat.persons import done, make, make_private, person
+from tests.nodes import LOOSE, make_twins, open_twin_node
 from tests.people import make_account
 from tests.web.asking import Asker, by_hand, open_asker, refusal
 
@@ -83,6 +84,19 @@ async def test_what_is_there_already_is_not_waited_for(autojump_clock: MockClock
         poll = Poll(bob, room, head - 1)
         await poll.run()
         assert poll.took_s < AT_ONCE_S
+
+
+async def test_who_waits_is_nobodys_presence(autojump_clock: MockClock) -> None:
+    async with open_chat() as chat, open_asker(chat.node.hub) as nobody, trio.open_nursery() as nursery:
+        ann, bob, bob_id, room, head = await garden(chat, nobody)
+        poll = await begun(nursery, bob, room, head)
+        assert not chat.node.hub.presence.sessions_of(bob_id)
+        await trio.sleep(2 * LOOSE.node_record_s)  # what would be recorded is recorded by then
+        assert [one["user"] for one in (await ann.ask("members", room=room))["members"]] == ["ann"]
+        states = {one["user"]: one["state"] for one in (await ann.ask("presence", room=room))["people"]}
+        assert states == {"ann": "online", "bob": "offline"}
+        await ann.say(room, "bob?")
+        assert (await poll.answer(AT_ONCE_S)).json()["events"]
 
 
 async def test_it_ends_with_nothing_after_its_time(autojump_clock: MockClock) -> None:
@@ -196,18 +210,20 @@ async def test_so_many_wait_and_no_more(autojump_clock: MockClock) -> None:
 
 
 async def test_who_may_not_see_what_is_said_does_not_ask_all_the_time(autojump_clock: MockClock) -> None:
-    async with open_chat() as chat, open_asker(chat.node.hub) as nobody, trio.open_nursery() as nursery:
+    store = CountingStore()
+    async with open_chat(store=store) as chat, open_asker(chat.node.hub) as nobody, trio.open_nursery() as nursery:
         ann = await person(chat, "ann")
         await make(ann, room="garden", history="joined")
         await ann.join("garden")
         gus = nobody.as_((await nobody.ask("POST", "/guests")).json()["token"])
         poll = await begun(nursery, gus, "garden", 0, wait_s=10)
+        before = store.reads
         for number in range(50):
             await ann.say("garden", f"{number} for members")
             await trio.sleep(0.1)
         assert (await poll.answer(10)).json()["events"] == []
         assert poll.took_s >= 10
-        assert id_of(ann)
+        assert store.reads - before < 30  # two at a look, and of 50 events each would be one
 
 
 async def test_how_long_it_may_wait_is_limited(autojump_clock: MockClock) -> None:
@@ -215,3 +231,18 @@ async def test_how_long_it_may_wait_is_limited(autojump_clock: MockClock) -> Non
         _, bob, _, room, head = await garden(chat, nobody)
         answer = await bob.get(f"/rooms/{room}/events", since=head, wait_s=LOOSE.long_poll_s + 1)
         assert refusal(answer) == (400, "bad_field", "wait_s")
+
+
+async def test_at_a_real_port_a_client_that_goes_is_waited_for_no_more() -> None:
+    twins = make_twins()
+    async with open_twin_node(twins, listening=True) as node, httpx.AsyncClient() as client:
+        headers = {"Authorization": f"Bearer {await make_account(twins.store, 'ann')}"}
+        api = f"http://127.0.0.1:{node.port}/api/v1"
+        assert (await client.post(f"{api}/rooms", json={"room": "garden"}, headers=headers)).status_code == 201
+        head = (await client.get(f"{api}/rooms/garden", headers=headers)).json()["seq"]
+        with trio.move_on_after(0.5):
+            await client.get(f"{api}/rooms/garden/events?since={head}&wait_s=30", headers=headers)
+            raise AssertionError("nothing is there to be told")
+        with trio.fail_after(10):
+            while node.hub.figures.long_polls:
+                await trio.testing.wait_all_tasks_blocked(0.01)

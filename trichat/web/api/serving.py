@@ -34,6 +34,7 @@ _PREFLIGHT_S: Final = "600"
 class Resource(Struct, frozen=True):
     """A path, in segments, `{…}` for any; and what can be done there."""
 
+    path: str  # as the metrics and the log name it
     segments: tuple[bytes, ...]
     operations: Mapping[str, Operation]
 
@@ -56,7 +57,7 @@ def _resources() -> list[Resource]:
     by_path: dict[str, dict[str, Operation]] = {}
     for operation in OPERATIONS:
         by_path.setdefault(operation.path, {})[operation.method] = operation
-    return [Resource(tuple(path.encode().split(b"/")[1:]), methods) for path, methods in by_path.items()]
+    return [Resource(PREFIX + path, tuple(path.encode().split(b"/")[1:]), methods) for path, methods in by_path.items()]
 
 
 class Api:
@@ -85,6 +86,7 @@ class Api:
         path = _path_of(request)
         for resource in self._resources:
             if (in_path := resource.match(path)) is not None:
+                request.scope["route"] = resource
                 return await self._choose(request, resource, in_path)
         return refused(Refusal("unknown_type", "there is nothing here; /api says what there is"))
 
