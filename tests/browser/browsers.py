@@ -20,6 +20,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_
 
 T = TypeVar("T")
 
+#: "required": a browser must be there, as on CI.
+REQUIRED: Final = "TRICHAT_TEST_BROWSER"
 #: Where screenshots go when it is set; CI keeps them.
 SCREENSHOTS: Final = "TRICHAT_SCREENSHOTS"
 #: Milliseconds that anything on a page may take: ten times the typical.
@@ -31,10 +33,10 @@ _FLAGS: Final = ["--no-sandbox", "--disable-dev-shm-usage"]
 
 
 def chromium() -> str:
-    """Where it is. Skips the test where there is none, but on CI, which promises one."""
+    """Where it is. Skips the test where there is none, and fails it on CI, which promises one."""
     found = shutil.which("chromium") or shutil.which("chromium-browser")
     if found is None:
-        if os.environ.get("CI"):
+        if os.environ.get(REQUIRED) == "required" or os.environ.get("CI"):
             pytest.fail("there is no chromium here; apt-get install chromium")
         pytest.skip("there is no chromium here; apt-get install chromium")
     return found

@@ -91,10 +91,12 @@ export function actionsOf(engine) {
     kick: (name, user, reason) => write("kick", name, { user, reason: reason || undefined }),
     ban: (name, user, { forS, reason } = {}) => write("ban", name, { user, for_s: forS, reason: reason || undefined }),
     unban: (name, user) => write("unban", name, { user }),
-    mute: (name, user, { forS, reason } = {}) => write("mute", name, { user, for_s: forS, reason: reason || undefined }),
+    mute: (name, user, { forS, reason } = {}) =>
+      write("mute", name, { user, for_s: forS, reason: reason || undefined }),
     unmute: (name, user) => write("unmute", name, { user }),
     bans: (name) => list("bans", name, "people"),
-    role: (name, user, role) => (role === "owner" ? write("transfer", name, { user }) : write("role", name, { user, role })),
+    role: (name, user, role) =>
+      role === "owner" ? write("transfer", name, { user }) : write("role", name, { user, role }),
     set: (name, fields) => write("edit_room", name, fields),
     archive: (name, on = true) => write("archive", name, { archived: on }),
     deleteRoom: (name) => ask("delete_room", { room: name }),

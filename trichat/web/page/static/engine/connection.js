@@ -20,7 +20,8 @@ export class Connection {
 
   /**
    * `begin(welcome)` makes a new connection ready (who we are, our rooms); `take(frame)` gets pushes and replies;
-   * `ready()` is told when it is; `ended(ending)` answers whether to come back where the code alone would say no; `changed()` tells the views.
+   * `ready()` is told when it is; `ended(ending)` answers whether to come back where the code alone would say no;
+   * `changed(status)` tells the views.
    */
   constructor(options) {
     this.#options = options;

@@ -47,9 +47,6 @@ class Engine {
 
   constructor({ url, storage, WebSocket, now, random }) {
     Object.assign(this, { keep: forgiving(storage), now, random });
-    const [begin, ready, take] = [(welcome) => this.#begin(welcome), () => this.#ready(), (frame) => this.hearing.take(frame)];
-    const ended = (ending) => this.#ended(ending);
-    const changed = (status) => this.#showConnection(status);
     this.state = emptyState();
     this.hearing = new Hearing(this);
     this.identity = new Identity(this);
@@ -60,7 +57,17 @@ class Engine {
     this.governing = new Governing(this);
     this.searching = new Searching(this);
     this.reading = new Reading(this);
-    this.connection = new Connection({ url, WebSocket, now, random, begin, ready, take, ended, changed });
+    this.connection = new Connection({
+      url,
+      WebSocket,
+      now,
+      random,
+      begin: (welcome) => this.#begin(welcome),
+      ready: () => this.#ready(),
+      take: (frame) => this.hearing.take(frame),
+      ended: (ending) => this.#ended(ending),
+      changed: (status) => this.#showConnection(status),
+    });
     this.#showConnection(this.connection.status);
     this.face = {
       state: this.state,

@@ -1,5 +1,10 @@
 /** One line of a room as the views show it: a message in its present state, or something that happened. */
 
+/** What a list of rooms shows of a room's last message. */
+export function lastOf({ seq, from, text = "", ts, deleted = false }) {
+  return { seq, from, text, ts, deleted };
+}
+
 /** The entry of a `message`: of the log, or (with `rev`) of a page. */
 export function messageEntry(frame, me) {
   return {

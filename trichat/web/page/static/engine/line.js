@@ -5,6 +5,8 @@ import { Refusal, lost } from "./refusal.js";
 const QUIET_MS = 20_000;
 const PATIENCE_MS = 15_000;
 const LOOK_MS = 2_500;
+/** From the server's last word to the end. */
+const FAREWELL_MS = 5_000;
 
 export class Line {
   #socket;
@@ -69,12 +71,18 @@ export class Line {
     const asked = frame.id === undefined ? undefined : this.#asked.get(frame.id);
     if (asked) this.#asked.delete(frame.id);
     this.#deadline = this.#asked.size ? this.#heardAt + PATIENCE_MS : Infinity;
-    if (frame.type === "goodbye") this.#ending = { code: frame.code, reason: frame.reason, resumeAfterMs: frame.resume_after_ms };
+    if (frame.type === "goodbye") this.#leave(frame);
     // the state changes before whoever asked goes on
     if (frame.type !== "error" || !asked) this.#take(frame);
     if (!asked) return;
     if (frame.type === "error") asked.fail(Refusal.of(frame));
     else asked.settle(frame);
+  }
+
+  /** The server closes next; if not, we do. */
+  #leave({ code, reason, resume_after_ms: resumeAfterMs }) {
+    this.#ending = { code, reason, resumeAfterMs };
+    this.#deadline = this.#heardAt + FAREWELL_MS;
   }
 
   #end(ending) {

@@ -1,5 +1,5 @@
 /** Pages of history: of a room, of its past, of threads; and what is pinned. */
-import { messageEntry } from "./entry.js";
+import { lastOf, messageEntry } from "./entry.js";
 import { Thread } from "./thread.js";
 
 const PAGE = 50;
@@ -133,7 +133,7 @@ export class Pages {
     copy.loaded = room.loaded = true;
     const newest = page.messages.at(-1);
     if (last === null && newest && newest.seq >= (room.last?.seq ?? 0))
-      room.last = { seq: newest.seq, from: newest.from, text: newest.text ?? "", ts: newest.ts, deleted: Boolean(newest.deleted) };
+      room.last = lastOf(newest);
   }
 
   async #read(room, fields, adopt = () => {}, anew = false) {

@@ -107,7 +107,7 @@ export class People {
 
   async profile(user) {
     const { state, connection } = this.#engine;
-    const { type, id, user_id: userId, display_name: displayName, ...rest } = await connection.ask({ type: "whois", user });
+    const { user_id: userId, display_name: displayName, ...rest } = await connection.ask({ type: "whois", user });
     const known = { ...state.people.get(userId), user: rest.user, displayName };
     state.people.set(userId, known);
     this.#engine.changed("people");

@@ -1,7 +1,8 @@
 /** A room as the views see it, and the copy behind it. Only the engine changes it. */
 import { Copy } from "./copy.js";
-import { mentions } from "./entry.js";
+import { lastOf, mentions } from "./entry.js";
 
+const SHOWN = ["kind", "title", "topic", "archived"];
 const RULES = ["slow_s", "send", "history", "guests", "member_limit", "language", "retention_days"];
 
 export class Room {
@@ -13,6 +14,7 @@ export class Room {
   joined = false;
   lost = null; // the Refusal that says why we hear the room no more
   muted = null; // until when we are (a time, or true: for ever)
+  hasLeft = false; // by our own will
   archived = false;
   rules = {};
   epoch = null;
@@ -163,9 +165,7 @@ export class Room {
     if (event.type === "message") this.#hearMessage(event);
     else if (event.type === "room") this.govern(event.changes);
     else if (event.type === "member") this.#hearMember(event);
-    else if (event.type === "deleted" && this.last?.seq === event.target) this.last = { ...this.last, text: "", deleted: true };
-    else if (event.type === "edited" && this.last?.seq === event.target && !event.superseded)
-      this.last = { ...this.last, text: event.text };
+    else if (event.target === this.last?.seq) this.#changeLast(event);
     if (this.#countedTo < event.seq) this.#countedTo = event.seq;
     this.touch();
     return true;
@@ -177,7 +177,7 @@ export class Room {
     const isNews = event.seq > this.#countedTo && event.seq > this.read && !mine && !event.deleted;
     if (isNews && mentions(event, this.me)) this.mentions += 1;
     if (event.thread !== undefined) return;
-    this.last = { seq: event.seq, from: event.from, text: event.text ?? "", ts: event.ts, deleted: Boolean(event.deleted) };
+    this.last = lastOf(event);
     if (mine) {
       this.readTo(event.seq); // who sends has read what came before
     } else if (isNews) {
@@ -185,10 +185,16 @@ export class Room {
     }
   }
 
+  #changeLast({ type, text, superseded }) {
+    if (type === "deleted") this.last = { ...this.last, text: "", deleted: true };
+    else if (type === "edited" && !superseded) this.last = { ...this.last, text };
+  }
+
   #hearMember(event) {
     if (event.user_id === this.me) {
       if (event.role) this.role = event.role;
       if (["left", "kicked", "banned"].includes(event.change)) this.role = null;
+      this.hasLeft = event.change === "left";
       this.muted = event.change === "muted" ? (event.until ?? true) : event.change === "unmuted" ? null : this.muted;
     } else if (event.from_role && event.from_id === this.me) {
       this.role = event.from_role;
@@ -197,10 +203,9 @@ export class Room {
 
   /** Rules of the room, of its first event on. */
   govern(fields) {
-    for (const name of ["kind", "title", "topic", "archived"]) if (fields[name] !== undefined) this[name] = fields[name];
-    const rules = { ...this.rules };
-    for (const name of RULES) if (fields[name] !== undefined) rules[name] = fields[name];
-    this.rules = rules;
+    const said = Object.entries(fields).filter(([, value]) => value !== undefined);
+    for (const [name, value] of said) if (SHOWN.includes(name)) this[name] = value;
+    this.rules = { ...this.rules, ...Object.fromEntries(said.filter(([name]) => RULES.includes(name))) };
   }
 
   /** We have seen all up to `seq`. True when that is news. */

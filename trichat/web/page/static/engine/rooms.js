@@ -1,4 +1,5 @@
 /** The rooms that we are in: entered, resumed after each lost connection, and in their order. */
+import { lastOf } from "./entry.js";
 import { Refusal } from "./refusal.js";
 import { Room } from "./room.js";
 
@@ -24,7 +25,8 @@ export class Rooms {
   clear() {
     const { state } = this.#engine;
     const all = [...state.rooms.values()];
-    if (state.me?.kind === "account") this.#brought = all.filter((room) => room.joined && room.guest).map((room) => room.name);
+    if (state.me?.kind === "account")
+      this.#brought = all.filter((room) => room.joined && room.guest).map((room) => room.name);
     state.rooms.clear();
     this.#engine.changed("rooms", ...all.map((room) => `room:${room.name}`));
   }
@@ -121,7 +123,7 @@ export class Rooms {
     const isNew = !room.joined && frame.id !== undefined;
     if (isNew) {
       room.reset(frame.epoch, frame.seq);
-      room.read = frame.seq;
+      if (frame.read === undefined) room.read = frame.seq; // a guest's marker is this browser's
     }
     room.wanted = true;
     room.entered(frame);
@@ -132,6 +134,7 @@ export class Rooms {
     const room = this.#engine.state.rooms.get(name);
     if (!room || room.leaving) return;
     room.wanted = false;
+    if (room.hasLeft) this.#engine.state.rooms.delete(name); // by our own will, on another device
     room.unjoined(new Refusal("removed", "you were removed from this room"));
     this.#engine.changed("rooms", `room:${name}`);
   }
@@ -164,7 +167,7 @@ export class Rooms {
     Object.assign(room, { title: title ?? room.title, kind, role, level, wanted: true, lost: null });
     if (listed.with) room.with = { user: listed.with.user, userId: listed.with.user_id };
     if (!room.epoch) room.reset(listed.epoch, listed.seq);
-    if (last) room.last = { seq: last.seq, from: last.from, text: last.text ?? "", ts: last.ts, deleted: Boolean(last.deleted) };
+    if (last) room.last = lastOf(last);
     room.marked(listed, listed.seq);
   }
 

@@ -35,8 +35,9 @@ export class Searching {
     this.#engine.changed("rooms");
     try {
       const page = await connection.ask({ type: "rooms", after: more ? state.directory.after : undefined });
-      const rooms = page.rooms.map(({ room: name, title = "", topic = "", members, seq }) => ({ name, title, topic, members, seq }));
-      state.directory = { rooms: [...known, ...rooms], more: Boolean(page.more), after: rooms.at(-1)?.name, loading: false };
+      const listed = ({ room, title = "", topic = "", members }) => ({ name: room, title, topic, members });
+      const rooms = page.rooms.map(listed);
+      state.directory = { rooms: [...known, ...rooms], more: Boolean(page.more), after: rooms.at(-1)?.name };
     } finally {
       state.directory = { ...state.directory, loading: false };
       this.#engine.changed("rooms");

@@ -110,8 +110,8 @@ export class Sending {
     const { cid, text, thread } = entry;
     try {
       if (room.lost) throw room.lost;
-      const fields = { type: "send", room: room.name, text, cid, reply_to: entry.replyTo?.seq, thread: thread ?? undefined };
-      const { seq } = await connection.askNow(fields);
+      const where = { room: room.name, thread: thread ?? undefined, reply_to: entry.replyTo?.seq };
+      const { seq } = await connection.askNow({ type: "send", ...where, text, cid });
       room.acked(entry, seq);
       this.#changed(room, entry);
       await this.arrived(cid);
