@@ -13,8 +13,8 @@ from tests.chat.guests import open_chat
 from tests.chat.persons import acts, make, make_private, person
 from tests.nodes import LOOSE
 from tests.people import make_account, make_bot
-from tests.vaults import TwinVault
 from tests.web.asking import Asker, open_asker, refusal
+from trichat.chat.vault_port import OutsideIdentity
 from trichat.core.names import RoomName
 
 
@@ -84,7 +84,11 @@ async def test_a_bot_asks_by_its_key_and_somebody_of_another_site_by_theirs(auto
         bot = nobody.as_(await make_bot(chat.store, "weather", ["read"]))
         assert (await bot.get("/token")).json()["user"] == "weather"
         assert refusal(await bot.ask("POST", "/rooms", {"room": "garden"})) == (403, "forbidden", None)
-        assert isinstance(chat.twins.vault, TwinVault)
+        soon = chat.node.hub.wall_clock() + 60
+        chat.twins.vault.site["theirs"] = OutsideIdentity("https://id.example", "7", "eve", "Eve", soon)
+        eve = nobody.as_("theirs")
+        assert (await eve.get("/token")).json()["user"] == "eve"
+        assert (await eve.ask("POST", "/rooms", {"room": "garden"})).status_code == 201
 
 
 # rooms
