@@ -21,7 +21,9 @@ from tests.edge.secure import open_secure_node
 from tests.edge.test_request_faults import Waiting, all_of, large
 from tests.nodes import LOOSE, Node, make_twins, open_twin_node
 from trichat.core.limits import Limits
-from trichat.edge.exchange import ASGIApp, Receive, Send
+from trichat.edge.exchange import ASGIApp, Receive, Request, Send, answer_by
+from trichat.edge.head import Head
+from trichat.edge.line import Line
 
 pytestmark = pytest.mark.usefixtures("no_bugs")
 
@@ -89,6 +91,20 @@ async def test_a_client_that_has_asked_for_more_and_leaves_is_missed(node: Node)
         await until(lambda: app.asked == 1)
         await asker.stream.aclose()
         await until(lambda: app.gone == 1)
+
+
+# without an end
+
+
+async def test_what_hypercorn_itself_waits_for_has_an_end(autojump_clock: trio.testing.MockClock) -> None:
+    # behind CONNECT h11 reads no further, so that the application is not called; the door refuses it, this is behind it
+    request = Request(
+        head=Head("CONNECT", "/", {"host": "localhost"}), body=b"", id="r", address="192.0.2.1", tls=False,
+        last=lambda: True, hurry=trio.Event(),
+    )  # fmt: skip
+    line = Line(trio.testing.memory_stream_pair()[0], None)
+    with trio.fail_after(2 * LOOSE.request_s):
+        assert await answer_by(large, request, line, LOOSE) is None
 
 
 # a node that stops

@@ -192,6 +192,7 @@ REFUSED: Final = {
     "garbage that ends": (b"\x00\xff garbage\r\n\r\n", 400),
     "an empty line": (b"\r\n" + request(), 400),
     "a head that is too long": (request(headers={"X": "x" * 20_000}), 431),
+    "a tunnel": (request(method="CONNECT"), 405),
     "another name": (request(headers={"Host": "evil.example"}).replace(b"/healthz", b"/"), 421),
 }
 

@@ -80,9 +80,6 @@ class _Exchange:
 
     async def call(self, scope: Any, receive: Receive, send: Send, _spawn: object, _soon: object) -> None:
         """The application as Hypercorn calls it. Raises nothing but a cancellation."""
-        # from then on Hypercorn has seen the whole request, and waits for nothing but the answer
-        await self.stream.taken.wait()
-        await self.context.terminated.set()
         scope["scheme"] = "https" if self._request.tls else "http"
 
         async def send_on(message: Message) -> None:
@@ -92,6 +89,9 @@ class _Exchange:
 
         try:
             with trio.move_on_after(self._limits.request_s) as clock:
+                # from then on Hypercorn has seen the whole request, and waits for nothing but the answer
+                await self.stream.taken.wait()
+                await self.context.terminated.set()
                 await self._app(scope, receive, send_on)
         except Exception:
             log.exception("a bug in the answer to a request", extra=self._extra())

@@ -63,13 +63,16 @@ class HeadRefused(Exception):
 
 
 def parse_head(raw: bytes) -> Head:
-    """The head in `raw`, which ends with the empty line. Raises HeadRefused (400)."""
+    """The head in `raw`, which ends with the empty line. Raises HeadRefused (400, 405)."""
     if not raw.isascii():
         raise HeadRefused(400, "a request head is ASCII")
     request_line, *lines = raw.removesuffix(b"\r\n\r\n").split(b"\r\n")
     parts = _REQUEST_LINE.fullmatch(request_line)
     if parts is None:
         raise HeadRefused(400, "that is no HTTP/1.1 request; try websocat ws://HOST:PORT/ws")
+    if parts[1] == b"CONNECT":
+        # h11 stops reading behind it, and waits for an answer after which other bytes than HTTP's would come
+        raise HeadRefused(405, "this is no proxy; CONNECT means nothing here")
     headers = _parse_headers(lines)
     host = headers.get("host", "")
     if not _HOST.fullmatch(host) or not _is_idna(host):
