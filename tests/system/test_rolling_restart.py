@@ -27,13 +27,13 @@ async def test_a_rolling_restart_of_two_nodes_is_hardly_noticed_by_five_hundred_
     async with AsyncExitStack() as running:
         a, b = [await running.enter_async_context(running_node(tmp_path, *flags, name)) for name in "ab"]
         people = [_person(n, a, b) for n in range(CLIENTS)]
-        speakers = people[:SPEAKERS]
+        speakers, silence = people[:SPEAKERS], trio.Event()
         async with trio.open_nursery() as being_there:
             for person in people:
                 await being_there.start(person.run)
             async with trio.open_nursery() as talking:
                 for speaker in speakers:
-                    talking.start_soon(_talk, speaker)
+                    talking.start_soon(_talk, speaker, silence)
                 await _all_have_spoken(speakers)
                 for name, old in (("a", a), ("b", b)):
                     there = [(person, len(person.nodes)) for person in people if person.nodes[-1] == name]
@@ -42,7 +42,7 @@ async def test_a_rolling_restart_of_two_nodes_is_hardly_noticed_by_five_hundred_
                     await running.enter_async_context(running_node(tmp_path, *flags, name, port=old.port))
                     await _all_are_back(there)
                 await _all_have_spoken(speakers)
-                talking.cancel_scope.cancel(reason="both are restarted")
+                silence.set()
             log = read_log(database_url)
             await until(lambda: all(person.has_heard(log) for person in people), WITHIN_S)
             being_there.cancel_scope.cancel(reason="all was said and heard")
@@ -64,8 +64,9 @@ def _person(n: int, a: NodeProcess, b: NodeProcess) -> Person:
     return Person(f"person-{n}", [f"room-{n // 2 % ROOMS}"], [first.url, second.url])
 
 
-async def _talk(speaker: Person) -> None:
-    while True:
+async def _talk(speaker: Person, silence: trio.Event) -> None:
+    """Until `silence`; then all that was said is answered."""
+    while not silence.is_set():
         await speaker.say(1)
         await trio.sleep(0.4)  # a person's pace, not a wait for anything
 
