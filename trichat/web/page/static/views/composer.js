@@ -122,10 +122,15 @@ export function makeComposer(app, room, root = null) {
     }
   }
 
-  if (!root) setText(room.draft ?? '');
+  /** What was typed on an earlier visit, where nothing was typed since. */
+  function takeDraft() {
+    if (!input.value && room.draft) setText(room.draft);
+  }
+
+  if (!root) takeDraft();
   update();
   changed();
-  return { node, update, replyTo, edit, focus: () => input.focus() };
+  return { node, update, takeDraft, replyTo, edit, focus: () => input.focus() };
 }
 
 function forbidden(app, room) {

@@ -2,12 +2,14 @@
 import { button, el, face, icon, said } from './dom.js';
 import { clock, count, personName, rich, sentence, when } from './format.js';
 
+const SOON_MS = 3_000; // a message that waits no longer than this just is sent a little later
+
 /** All that is seen of an entry, as a text to compare. */
 export function signature(app, entry, head) {
   const name = personName(app.state, entry.fromId, entry.from);
   const reactions = entry.reactions?.map((r) => `${r.emoji}${r.count}${r.mine}`).join() ?? '';
   return [head, name, entry.seq, entry.rev, entry.state, entry.edited, entry.deleted, entry.pinned, entry.replies,
-    entry.replyTo?.text, entry.refusal?.message, entry.mentionsMe, reactions, entry.text].join('\u0001');
+    entry.replyTo?.text, entry.refusal?.message, entry.waitsUntilMs, entry.mentionsMe, reactions, entry.text].join('\u0001');
 }
 
 /** The node of an entry; `head`: it begins a group of its author. `place`: 'main' or 'thread'. */
@@ -63,10 +65,13 @@ function sentMark(entry) {
 }
 
 function failure(app, room, entry) {
+  const discard = button('Discard', () => app.attempt(app.act.discard(room.name, entry.key)));
+  if (entry.state === 'sent' && entry.waitsUntilMs - Date.now() > SOON_MS) {
+    return el('p.failure.waits', {}, `Too early: it is sent at ${clock(entry.waitsUntilMs)} `, discard);
+  }
   if (entry.state !== 'failed') return null;
   return el('p.failure', {}, el('span', { dir: 'auto' }, `Not sent: ${entry.refusal?.message ?? 'it was refused'}`), ' ',
-    button('Retry', () => app.attempt(app.act.retry(room.name, entry.key))), ' ',
-    button('Discard', () => app.attempt(app.act.discard(room.name, entry.key))));
+    button('Retry', () => app.attempt(app.act.retry(room.name, entry.key))), ' ', discard);
 }
 
 function reactions(app, room, entry) {

@@ -23,22 +23,26 @@ export function makeRoomView(app, name) {
   async function open(seq) {
     wanted = seq;
     waiting = app.state.connection.status !== 'online';
+    noteNew(); // before the first look, which counts as reading
     update();
     if (waiting) return;
-    const known = app.state.rooms.get(name);
-    if (known?.unread) newAfter = known.read;
     try {
       await app.act.open(name);
     } catch (refusal) {
       waiting = refusal.temporary;
       return showRefusal(refusal);
     }
-    const room = app.state.rooms.get(name);
-    if (newAfter === null && room.unread) newAfter = room.read;
+    noteNew();
     update();
+    parts.composer.takeDraft();
     app.act.members(name).catch(() => {}); // names to complete; guests may not ask for all rooms
     if (wanted) jump(wanted);
     else if (!matchMedia('(pointer: coarse)').matches) app.composer?.focus();
+  }
+
+  function noteNew() {
+    const room = app.state.rooms.get(name);
+    if (newAfter === null && room?.unread) newAfter = room.read;
   }
 
   function showRefusal(refusal) {

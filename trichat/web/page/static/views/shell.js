@@ -164,7 +164,6 @@ function makeFrame(app) {
       main.replaceChildren(view.node);
       app.setPane('room');
       rooms.update();
-      view.update();
       view.open(seq);
     } else if (seq) view.jump(seq);
     app.setPane('room');

@@ -22,10 +22,12 @@ export function makeTimeline(app, room, source) {
   latest.hidden = true;
   const node = el('div.timeline', {}, box, latest);
   const kept = new Map(); // key -> {signature, node}
-  let stuck = true;
+  let stuck = true; // to the end, where news come
+  let lastTop = 0;
   let placed = false;
   let unseen = 0;
   let lastKey = null;
+  let wasElsewhere = false;
   let asked = false;
   let readSoon = 0;
 
@@ -48,7 +50,7 @@ export function makeTimeline(app, room, source) {
     top.textContent = topText(now);
     const seen = now.seen ?? '';
     if (end.textContent !== seen) end.textContent = seen;
-    countUnseen(now.entries);
+    countUnseen(now);
     if (!placed && now.entries.length) placeFirst();
     else if (stuck) box.scrollTop = box.scrollHeight;
     else if (anchor?.isConnected) box.scrollTop += anchor.getBoundingClientRect().top - before;
@@ -62,9 +64,11 @@ export function makeTimeline(app, room, source) {
     const alive = new Set();
     let last = null;
     let line = false;
+    // The line stands where new begins, which is known when what is before it is here.
+    const known = now.newAfter !== null && (!now.more || now.entries[0]?.seq <= now.newAfter);
     for (const entry of now.entries) {
       if (entry.ts && (!last?.ts || !sameDay(last.ts, entry.ts))) nodes.push(separator(alive, `day ${day(entry.ts)}`, day(entry.ts)));
-      if (!line && now.newAfter !== null && entry.seq > now.newAfter && entry.kind === 'message' && !entry.mine) {
+      if (!line && known && entry.seq > now.newAfter && entry.kind === 'message' && !entry.mine) {
         nodes.push(separator(alive, 'new', 'New messages'));
         line = true;
       }
@@ -118,14 +122,16 @@ export function makeTimeline(app, room, source) {
     requestAnimationFrame(() => box.setAttribute('aria-busy', 'false'));
   }
 
-  function countUnseen(entries) {
+  /** What comes while one is looking further up; pages of the past are no news. */
+  function countUnseen({ entries, elsewhere }) {
     const newest = entries[entries.length - 1];
-    if (placed && !stuck && newest && newest.key !== lastKey) {
+    if (placed && !stuck && !elsewhere && !wasElsewhere && newest && newest.key !== lastKey) {
       const from = entries.findIndex((entry) => entry.key === lastKey);
       const fresh = entries.slice(from + 1).filter((entry) => entry.kind === 'message' && !entry.mine);
       if (from >= 0) unseen += fresh.length;
     }
     lastKey = newest?.key ?? null;
+    wasElsewhere = Boolean(elsewhere);
   }
 
   function showLatest() {
@@ -141,7 +147,10 @@ export function makeTimeline(app, room, source) {
   }
 
   function onScroll() {
-    stuck = !source().elsewhere && box.scrollHeight - box.scrollTop - box.clientHeight < NEAR_PX;
+    const near = box.scrollHeight - box.scrollTop - box.clientHeight < NEAR_PX;
+    // Heights that become known push the end away: only who has gone up has left it.
+    stuck = !source().elsewhere && (near || (stuck && box.scrollTop >= lastTop));
+    lastTop = box.scrollTop;
     if (stuck) unseen = 0;
     showLatest();
     fetchMore();
@@ -167,8 +176,9 @@ export function makeTimeline(app, room, source) {
   }
 
   function firstVisible() {
-    const edge = box.getBoundingClientRect().top;
-    return at(edge + 1, 1);
+    let node = at(box.getBoundingClientRect().top + 1);
+    while (node && !node.dataset.key) node = node.nextElementSibling; // separators wander
+    return node;
   }
 
   /** The entry at a height of the window, by halving: a list may have thousands. */
