@@ -9,6 +9,10 @@ import msgspec
 import pytest
 import trio
 import trio.testing
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from tests.conditions import until
 from tests.edge.asking import Asker, asking, echo, request, respond, whole_body
@@ -37,13 +41,19 @@ async def buggy(scope: Any, receive: Receive, send: Send) -> None:
             await respond(send, b"x" * 5_000_000)
         case "/odd-header":
             await send({"type": "http.response.start", "status": 200, "headers": [(b"x", b"a\r\nb: c")]})
+        case "/starlette":
+            await Starlette(routes=[Route("/starlette", starlettes_bug)])(scope, receive, send)
         case "/never":
             await trio.sleep_forever()
         case _:
             await respond(send, b"well")
 
 
-BUGS = ["/at-once", "/in-the-midst", "/too-little", "/nothing", "/too-much", "/odd-header"]
+async def starlettes_bug(request: Request) -> Response:
+    raise ZeroDivisionError("a bug")
+
+
+BUGS = ["/at-once", "/in-the-midst", "/too-little", "/nothing", "/too-much", "/odd-header", "/starlette"]
 
 
 @pytest.mark.parametrize("path", BUGS)
