@@ -111,7 +111,8 @@ class Line:
         """Some bytes of a head, up to its end; `tail` is what came before, three bytes of it."""
         if self.sock is not None:
             seen = await _receive(self.sock, _HEAD_BYTES, socket.MSG_PEEK)
-            return await _receive(self.sock, _end_of_head(tail, seen)) if seen else b""
+            # it is there: waiting for it once more would cost every connection a turn of the loop
+            return _take(self.sock, _end_of_head(tail, seen)) or b"" if seen else b""
         seen = await self._some(_HEAD_BYTES)
         end = _end_of_head(tail, seen)
         self.ahead = seen[end:] + self.ahead
@@ -134,12 +135,18 @@ async def _receive(sock: socket.socket, most: int, flags: int = 0) -> bytes:
     """At most so many bytes; empty when the client is gone."""
     while True:
         await trio.lowlevel.wait_readable(sock)
-        try:
-            return sock.recv(most, flags)
-        except BlockingIOError:
-            continue
-        except OSError:
-            return b""
+        if (data := _take(sock, most, flags)) is not None:
+            return data
+
+
+def _take(sock: socket.socket, most: int, flags: int = 0) -> bytes | None:
+    """What is there; empty when the client is gone, None when nothing is there."""
+    try:
+        return sock.recv(most, flags)
+    except BlockingIOError:
+        return None
+    except OSError:
+        return b""
 
 
 def _has_left(sock: socket.socket) -> bool:
