@@ -96,7 +96,8 @@ class Engine {
 
   /** Another person than before. */
   somebodyElse() {
-    this.rooms?.clear();
+    this.rooms.clear();
+    this.sending.forget();
     this.state.search = null;
     this.state.people.clear();
     this.#restored = null;
@@ -119,7 +120,9 @@ class Engine {
     for (const act of this.#afterwards.splice(0)) act();
     this.sending.ready();
     this.people.ready();
-    const forgotten = [...this.state.rooms.values()].filter((room) => room.viewed && room.joined && !room.loaded);
+    this.reading.ready();
+    this.rooms.watch();
+    const forgotten = [...this.state.rooms.values()].filter((room) => room.viewed && room.joined && !room.loaded && !room.loading);
     for (const room of forgotten) this.pages.load(room).catch(() => {});
   }
 

@@ -72,7 +72,7 @@ export class Hearing {
     const { state } = this.#engine;
     const room = state.rooms.get(frame.room);
     if (!room) return;
-    if (frame.thread === undefined) room.marked(frame);
+    if (frame.thread === undefined) room.heardRead(frame);
     else if (room.threads.has(frame.thread)) room.threads.get(frame.thread).unread = frame.unread;
     this.#changed(room);
   }

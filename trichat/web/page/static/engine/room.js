@@ -153,6 +153,16 @@ export class Room {
     this.#countedTo = Math.max(this.#countedTo, upTo);
   }
 
+  /** A `read` of ours; what we have heard meanwhile may not be counted in it. */
+  heardRead(frame) {
+    const news = [...this.copy.entries.values()].filter(
+      (one) => one.kind === "message" && one.seq > frame.read && !one.mine && !one.deleted,
+    );
+    const unread = Math.max(frame.unread, news.filter((one) => one.thread === null).length);
+    const mentioned = Math.max(frame.mentions ?? 0, news.filter((one) => one.mentionsMe).length);
+    this.marked({ read: frame.read, unread, mentions: mentioned });
+  }
+
   /** Nothing before `seq` is news. */
   countFrom(seq) {
     this.#countedTo = Math.max(this.#countedTo, seq);

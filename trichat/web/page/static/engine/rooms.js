@@ -5,11 +5,14 @@ import { Room } from "./room.js";
 
 /** How often a resume is repeated for rooms whose store is away, before the connection is given up. */
 const TRIES = 20;
+/** Milliseconds between looks for rooms that others have brought us into; `inbox` is not told by itself. */
+const LOOK_MS = 15_000;
 
 export class Rooms {
   #engine;
   #refused = new Map(); // of a resume: room -> error frame
   #brought = []; // rooms of a guest who has become an account
+  #looking = 0; // the timer
 
   constructor(engine) {
     this.#engine = engine;
@@ -19,6 +22,11 @@ export class Rooms {
     const room = this.#engine.state.rooms.get(name);
     if (!room) throw new Refusal("no_such_room", `${name} is not open`);
     return room;
+  }
+
+  /** Whether it is still a room of who is here: not one that was left, nor one of the person before. */
+  holds(room) {
+    return this.#engine.state.rooms.get(room.name) === room;
   }
 
   /** Another person is here: nothing of the one before is left, but a guest brings the rooms into an account. */
@@ -90,6 +98,7 @@ export class Rooms {
       throw refusal;
     }
     room.wanted = true;
+    this.#engine.sending.pump(room);
     await this.remember();
   }
 
@@ -143,8 +152,26 @@ export class Rooms {
     this.#refused.set(frame.room, frame);
   }
 
+  /** From now on rooms appear by themselves that others have brought us into: direct and private ones. */
+  watch() {
+    clearInterval(this.#looking);
+    if (this.#engine.state.me?.kind !== "account") return;
+    this.#looking = setInterval(() => this.#lookForNew().catch(() => {}), LOOK_MS);
+  }
+
+  async #lookForNew() {
+    const { state, connection } = this.#engine;
+    const ask = (fields) => connection.ask(fields);
+    for await (const listed of this.#inbox(ask)) {
+      if (state.rooms.has(listed.room)) continue; // what we know of it is newer
+      this.#list(listed);
+      await this.#join(this.get(listed.room), ask);
+    }
+  }
+
   /** No connection: nothing is heard until the rooms are resumed. */
   disconnected() {
+    clearInterval(this.#looking);
     for (const room of this.#engine.state.rooms.values()) {
       room.joined = false;
       room.typing = [];
@@ -152,10 +179,15 @@ export class Rooms {
   }
 
   async #readInbox() {
+    for await (const listed of this.#inbox((fields) => this.#engine.connection.askNow(fields))) this.#list(listed);
+  }
+
+  /** All that is in the inbox, page by page. */
+  async *#inbox(ask) {
     let after;
     for (let more = true; more; ) {
-      const page = await this.#engine.connection.askNow({ type: "inbox", after });
-      for (const listed of page.rooms) this.#list(listed);
+      const page = await ask({ type: "inbox", after });
+      yield* page.rooms;
       more = page.more && page.rooms.length > 0;
       after = page.rooms.at(-1)?.room;
     }

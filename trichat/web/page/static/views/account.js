@@ -80,6 +80,7 @@ export function showPersonCard(app, user, shownName) {
       el('p.hint', {}, known?.presence ?? '', known?.lastSeen ? `, last seen ${when(known.lastSeen)}` : '')));
     const words = el('div');
     act.profile(user).then((it) => {
+      dialog.querySelector('h2').textContent = it.displayName || person.user;
       words.replaceChildren(it.about ? said('p', it.about) : '', el('p.hint', {}, it.created ? `Here since ${when(it.created)}` : ''));
     }, () => words.replaceChildren(el('p.hint', {}, 'A guest: without a profile'))); // only accounts have one
     const other = user !== state.me?.userId;

@@ -13,6 +13,7 @@ export function makeRoomView(app, name) {
   let readUpTo = 0;
   let wanted = null; // the seq to show when the room is open
   let waiting = false; // for the connection, to open it then
+  let isRefused = false; // and we say so, in place of the room
 
   const away = () => {
     const room = app.state.rooms.get(name);
@@ -22,6 +23,7 @@ export function makeRoomView(app, name) {
 
   async function open(seq) {
     wanted = seq;
+    isRefused = false;
     waiting = app.state.connection.status !== 'online';
     noteNew(); // before the first look, which counts as reading
     update();
@@ -46,7 +48,11 @@ export function makeRoomView(app, name) {
   }
 
   function showRefusal(refusal) {
-    if (parts) return; // what is there stays readable; the bar above says that the connection is away
+    const known = app.state.rooms.get(name);
+    if (parts && known?.entries.length) return; // what is there stays readable; bar or composer say what is wrong
+    parts?.timeline.close();
+    parts = null;
+    isRefused = true;
     node.replaceChildren(el('div.lost', { role: 'alert' }, el('h1', { dir: 'auto' }, name), el('p', { dir: 'auto' }, words(refusal)),
       button('Try again', () => open(wanted)), ' ', button('Go to the lobby', () => app.go('lobby'))), el('div.narrow', {}, backButton(app)));
   }
@@ -80,7 +86,7 @@ export function makeRoomView(app, name) {
   function update() {
     if (waiting && app.state.connection.status === 'online') return open(wanted);
     const room = app.state.rooms.get(name);
-    if (!room) return;
+    if (!room || isRefused) return;
     if (parts?.room !== room) {
       parts?.timeline.close();
       parts = build(room);
