@@ -21,9 +21,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_
 T = TypeVar("T")
 
 #: "required": a browser must be there, as on CI.
-REQUIRED: Final = "TRICHAT_TEST_BROWSER"
+REQUIRED: Final = "TEST_BROWSER"
 #: Where screenshots go when it is set; CI keeps them.
-SCREENSHOTS: Final = "TRICHAT_SCREENSHOTS"
+SCREENSHOTS: Final = "SCREENSHOTS_IN"
 #: Milliseconds that anything on a page may take: ten times the typical.
 PATIENCE_MS: Final = 10_000
 #: Seconds until the browser must be there, and gone.
