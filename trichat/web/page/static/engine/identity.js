@@ -45,33 +45,33 @@ export class Identity {
     return this.#become({ type: "recover", code, password });
   }
 
-  /** Nobody any more; what was typed and not sent is kept for when they come back. */
+  /** Nobody any more: this browser keeps nothing of them, nor what they have typed and not sent. */
   async logout() {
     const { connection, state } = this.#engine;
-    if (state.me?.kind === "account") {
-      const token = this.#token;
-      this.#token = null; // what follows is the end that we have asked for
-      try {
-        await connection.ask({ type: "logout" });
-      } catch (refusal) {
-        this.#token = token;
-        throw refusal;
-      }
-    }
+    const { kind, userId } = state.me ?? {};
+    const ended = connection.status.status === "ended"; // by a server that wants this connection no more
+    if (kind === "account" && !ended) await connection.ask({ type: "logout" });
     await this.forget();
+    if (userId) await this.#wipe(userId);
     connection.restart();
+  }
+
+  async #wipe(userId) {
+    const { keep } = this.#engine;
+    const theirs = (await keep.keys()).filter((key) => key.split("/")[1] === userId);
+    await Promise.all(theirs.map((key) => keep.delete(key)));
   }
 
   async rename(name) {
     const { user, user_id: userId } = await this.#engine.connection.ask({ type: "rename", name });
-    await this.#keepMe({ token: this.#token, user, userId });
+    await this.#stillMe(user, userId);
   }
 
-  /** The token counts for nothing: nobody is here. */
+  /** The token counts for nothing: nobody is here. In another tab there may be somebody else by now, who stays. */
   async forget() {
-    this.#token = null;
+    const token = this.#token;
     this.#be(null);
-    await this.#engine.keep.delete(KEY);
+    if (await this.#isKept(token)) await this.#engine.keep.delete(KEY);
   }
 
   /** Whether a connection that ended so should be followed by another, where its code alone would say no. */
@@ -114,7 +114,7 @@ export class Identity {
   async #comeBack() {
     try {
       const { user, user_id: userId } = await this.#engine.connection.askNow({ type: "auth", token: this.#token });
-      await this.#keepMe({ token: this.#token, user, userId });
+      await this.#stillMe(user, userId);
     } catch (refusal) {
       if (refusal.code !== "unauthenticated") throw refusal;
       await this.forget();
@@ -124,6 +124,16 @@ export class Identity {
   async #keepMe(kept) {
     this.#be(kept);
     await this.#engine.keep.set(KEY, kept);
+  }
+
+  async #stillMe(user, userId) {
+    const kept = { token: this.#token, user, userId };
+    this.#be(kept);
+    if (await this.#isKept(kept.token)) await this.#engine.keep.set(KEY, kept);
+  }
+
+  async #isKept(token) {
+    return (await this.#engine.keep.get(KEY))?.token === token;
   }
 
   #be(kept) {

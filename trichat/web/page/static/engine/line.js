@@ -1,9 +1,10 @@
 /** One WebSocket: commands and their replies, pushes, and whether anybody still answers. */
 import { Refusal, lost } from "./refusal.js";
 
-/** Milliseconds. Silence after which we ask; how long an answer may take; how often we look. */
+/** Milliseconds. Silence after which we ask; how long it may last then; how long an answer may take; how often we look. */
 const QUIET_MS = 20_000;
 const PATIENCE_MS = 15_000;
+const ANSWER_MS = 60_000;
 const LOOK_MS = 2_500;
 /** From the server's last word to the end. */
 const FAREWELL_MS = 5_000;
@@ -13,7 +14,7 @@ export class Line {
   #take;
   #ended;
   #now;
-  #asked = new Map(); // id -> {settle, fail, at}
+  #asked = new Map(); // id -> {settle, fail, at}, in the order asked
   #nextId = 1;
   #heardAt;
   #deadline = Infinity; // by then something must have been heard
@@ -38,7 +39,7 @@ export class Line {
     if (this.#ending || this.#socket.readyState !== 1) return Promise.reject(lost());
     const id = this.#nextId++;
     return new Promise((settle, fail) => {
-      this.#asked.set(id, { settle, fail });
+      this.#asked.set(id, { settle, fail, at: this.#now() });
       this.#deadline = Math.min(this.#deadline, this.#now() + PATIENCE_MS);
       this.#socket.send(JSON.stringify({ ...fields, id }));
     });
@@ -70,7 +71,8 @@ export class Line {
     const frame = JSON.parse(data);
     const asked = frame.id === undefined ? undefined : this.#asked.get(frame.id);
     if (asked) this.#asked.delete(frame.id);
-    this.#deadline = this.#asked.size ? this.#heardAt + PATIENCE_MS : Infinity;
+    const [longest] = this.#asked.values(); // pushes show that the server is there, not that it will answer this
+    this.#deadline = longest ? Math.min(this.#heardAt + PATIENCE_MS, longest.at + ANSWER_MS) : Infinity;
     if (frame.type === "goodbye") this.#leave(frame);
     // the state changes before whoever asked goes on
     if (frame.type !== "error" || !asked) this.#take(frame);

@@ -3,6 +3,8 @@ import { lastOf, messageEntry } from "./entry.js";
 import { Thread } from "./thread.js";
 
 const PAGE = 50;
+/** Milliseconds before a room whose store is away is read again. */
+const AGAIN_MS = 5_000;
 
 export class Pages {
   #engine;
@@ -37,7 +39,10 @@ export class Pages {
     if (!viewed) return;
     const { connection } = this.#engine;
     this.#engine.afterwards(() => {
-      this.load(room).catch(() => {});
+      this.load(room).catch((refusal) => {
+        // with a connection nobody else would ask again
+        if (refusal.temporary && connection.online) setTimeout(() => room.loaded || this.again(room), AGAIN_MS);
+      });
       if (connection.online) for (const root of roots) this.thread(room, root).catch(() => {});
     });
   }
@@ -48,7 +53,9 @@ export class Pages {
     room.loadingOlder = true;
     this.#changed(room);
     try {
-      await this.#read(room, { before: copy.first }, (page) => {
+      const { first } = copy;
+      await this.#read(room, { before: first }, (page) => {
+        if (copy.first !== first) return; // somebody has jumped meanwhile
         copy.first = page.messages[0]?.seq ?? 1;
         copy.more = page.more;
       });
@@ -65,7 +72,9 @@ export class Pages {
     if (room.loadingNewer || copy.last === null) return;
     room.loadingNewer = true;
     try {
-      await this.#read(room, { after: copy.last }, (page) => {
+      const { last } = copy;
+      await this.#read(room, { after: last }, (page) => {
+        if (copy.last !== last) return;
         copy.last = page.more ? (page.messages.at(-1)?.seq ?? copy.last) : null;
       });
       copy.trim("oldest");

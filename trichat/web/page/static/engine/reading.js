@@ -6,6 +6,7 @@ const TOLD_AFTER_MS = 400;
 export class Reading {
   #engine;
   #timers = new Map(); // room -> timer
+  #untold = new Set(); // rooms whose marker the server did not hear of
 
   constructor(engine) {
     this.#engine = engine;
@@ -18,9 +19,22 @@ export class Reading {
     this.#timers.set(room, setTimeout(() => this.#tell(room), TOLD_AFTER_MS));
   }
 
-  #tell(room) {
+  async #tell(room) {
     this.#timers.delete(room);
-    this.#engine.connection.ask({ type: "read", room: room.name, seq: room.read }).catch(() => {});
+    const { connection, rooms } = this.#engine;
+    if (!rooms.holds(room)) return;
+    try {
+      await connection.ask({ type: "read", room: room.name, seq: room.read });
+    } catch (refusal) {
+      if (refusal.temporary) this.#untold.add(room);
+    }
+  }
+
+  /** We are online: what was read without a connection is told. */
+  ready() {
+    const rooms = [...this.#untold];
+    this.#untold.clear();
+    for (const room of rooms) this.#tell(room);
   }
 
   async readThread(room, root) {

@@ -22,7 +22,7 @@ export class Sending {
   /** Another person is here: what they have typed on an earlier day. */
   async restore() {
     const { keep, state } = this.#engine;
-    this.#kept = new Map();
+    this.forget();
     if (!state.me) return;
     const mine = `unsent/${state.me.userId}/`;
     const keys = (await keep.keys()).filter((key) => key.startsWith(mine));
@@ -31,6 +31,11 @@ export class Sending {
     for (const kept of all) this.#kept.set(kept.cid, kept);
     for (const kept of all) this.#engine.rooms.upsert(kept.room).wanted = true;
     this.#count = Math.max(0, ...all.map((kept) => kept.count));
+  }
+
+  /** Nobody is here, or somebody else. What is in storage stays there. */
+  forget() {
+    this.#kept = new Map();
   }
 
   /** A room that has become known: what was typed in it before. */
@@ -54,7 +59,7 @@ export class Sending {
     this.#changed(room, entry);
     if (room.jump && !thread) pages.latest(room).catch(() => {});
     await this.#keep(kept); // before it is sent: a reload in between repeats it rather than loses it
-    this.#pump(room);
+    this.pump(room);
     return entry;
   }
 
@@ -67,7 +72,7 @@ export class Sending {
     kept.refusal = undefined;
     this.#changed(room, entry);
     await this.#keep(kept);
-    this.#pump(room);
+    this.pump(room);
   }
 
   async discard(room, key) {
@@ -88,14 +93,16 @@ export class Sending {
 
   /** We are online: everything that waits goes out. */
   ready() {
-    for (const room of this.#engine.state.rooms.values()) this.#pump(room);
+    for (const room of this.#engine.state.rooms.values()) this.pump(room);
   }
 
-  async #pump(room) {
+  /** Send what waits for this room, as long as we are online and still who typed it. */
+  async pump(room) {
     if (this.#busy.has(room)) return;
     this.#busy.add(room);
     try {
-      while (this.#engine.connection.online && (room.joined || room.lost)) {
+      const { connection, rooms } = this.#engine;
+      while (connection.online && rooms.holds(room) && (room.joined || room.lost)) {
         const entry = room.nextToSend();
         if (!entry || !(await this.#sendOne(room, entry))) return;
       }

@@ -3,10 +3,13 @@
 const NAME = "trichat";
 const STORE = "kept";
 
+/** Milliseconds that it may take. Browsers are known to hang here. */
+const PATIENCE_MS = 5_000;
+
 /** IndexedDB; where the browser has none for us, the memory of this page. Never throws. */
 export async function openStorage() {
   try {
-    return new Kept(await open());
+    return new Kept(await inTime(open()));
   } catch {
     return new Memory();
   }
@@ -19,6 +22,14 @@ function open() {
     request.onsuccess = () => done(request.result);
     request.onerror = () => fail(request.error);
     request.onblocked = () => fail(new Error("blocked"));
+  });
+}
+
+/** Rejects when it takes too long: what is typed is sent all the same. */
+function inTime(promise) {
+  return new Promise((done, fail) => {
+    const timer = setTimeout(() => fail(new Error("the browser's storage does not answer")), PATIENCE_MS);
+    promise.then(done, fail).finally(() => clearTimeout(timer));
   });
 }
 
@@ -48,12 +59,13 @@ class Kept {
 
   /** Done when the transaction is, so that it holds whatever happens to the page next. */
   #do(mode, act) {
-    return new Promise((done, fail) => {
+    const kept = new Promise((done, fail) => {
       const transaction = this.#database.transaction(STORE, mode);
       const request = act(transaction.objectStore(STORE));
       transaction.oncomplete = () => done(request.result);
       transaction.onabort = transaction.onerror = () => fail(transaction.error);
     });
+    return inTime(kept);
   }
 }
 
