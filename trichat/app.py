@@ -286,12 +286,13 @@ def _greeting(settings: Settings, place: Place) -> str:
     operators = ""
     if place.operators:
         name, number = place.operators[0].getsockname()[:2]
-        operators = f"  for operators: http://{f'[{name}]' if ':' in name else name}:{number}/metrics\n"
+        operators = f"\n  for operators: http://{f'[{name}]' if ':' in name else name}:{number}/metrics"
     return (
         f"trichat {__version__}, {place.who}, is ready\n{guests}"
-        f"  what to type:  http{s}://{host}:{port}/\n"
-        f"  chat by hand:  websocat ws{s}://{host}:{port}/ws\n{operators}"
-        f'  and then type: {{"type":"join","room":"lobby"}}'
+        f"  in a browser:  http{s}://{host}:{port}/\n"
+        f"  chat by hand:  websocat ws{s}://{host}:{port}/ws\n"
+        f'  and then type: {{"type":"join","room":"lobby"}}\n'
+        f"  for programs:  http{s}://{host}:{port}/api{operators}"
     )
 
 

@@ -151,7 +151,7 @@ async def test_a_port_that_somebody_else_has_is_an_error_also_when_it_is_another
         taken.listen()
         with contextlib.closing(NodeProcess(tmp_path, *flags, port=taken.getsockname()[1])) as late:
             assert await late.ended() == 1
-            assert "Address already in use" in late.log.read_text()
+            assert "Address already in use; stop the program that has it, or give another port" in late.log.read_text()
     async with running_workers(tmp_path, flags) as node:
         other = tmp_path / "other"
         other.mkdir()

@@ -52,6 +52,7 @@ async def test_a_program_is_told_what_to_type(accept: str) -> None:
     assert "websocat ws://chat.example:8080/ws\n" in answer.text
     commands = [json.loads(line) for line in answer.text.splitlines() if line.strip().startswith("{")]
     assert [command["type"] for command in commands] == ["hello", "join", "send", "help"]
+    assert "http://chat.example:8080/api\n" in answer.text
 
 
 async def test_over_tls_it_is_another_address() -> None:
@@ -133,6 +134,12 @@ async def test_below_api_errors_have_the_form_of_the_sockets(path: str) -> None:
     assert answer.json()["type"] == "error"
 
 
+async def test_below_api_it_is_said_where_to_look() -> None:
+    async with asking() as client:
+        answer = await client.get("/api/v2/rooms")
+    assert answer.json()["message"] == "nothing is here; /api says what there is"
+
+
 @pytest.mark.parametrize("path", ["/", "/ws", "/healthz", "/nothing", "/api/nothing", "/page/nothing"])
 async def test_every_answer_keeps_browsers_from_harm(path: str) -> None:
     async with asking() as client:
@@ -148,5 +155,8 @@ async def test_every_answer_keeps_browsers_from_harm(path: str) -> None:
 async def test_operators_have_the_metrics_and_no_chat() -> None:
     async with asking(operators=True) as client:
         assert (await client.get("/metrics")).status_code == 200
-        assert (await client.get("/")).status_code == 404
+        nothing = await client.get("/")
+        assert nothing.status_code == 404
+        assert "websocat" not in nothing.text
+        assert "/metrics" in nothing.text
         assert (await client.get("/api/v1/rooms")).status_code == 404

@@ -65,7 +65,7 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     # in a data folder without a database none of them would have anything to do
     parser.set_defaults(opens=open_upkeep_desk, only_looks=True)
-    acts = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    acts = parser.add_subparsers(dest="verb", metavar="status|upgrade|new-epoch", required=True)
     for verb, about, more, act in (
         ("status", "say which version it has, and what it lacks", "", show_status),
         ("upgrade", "apply what it lacks, while servers run", "", upgrade),

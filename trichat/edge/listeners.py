@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -9,10 +10,28 @@ from typing import Final
 
 #: Connections that the kernel holds for us; it caps this at net.core.somaxconn.
 BACKLOG: Final = 4096
+#: What to do about it.
+_REMEDIES: Final = {
+    errno.EADDRINUSE: "stop the program that has it, or give another port",
+    errno.EACCES: "give a port from 1024 on, or the right to take lower ones",
+}
+_REMEDY: Final = "give another host"
 
 
 def listen(host: str, port: int) -> list[socket.socket]:
-    """Listening sockets at all addresses of `host`. Raises OSError; the first one's port counts when `port` is 0."""
+    """Listening sockets at all addresses of `host`; the first one's port counts when `port` is 0.
+
+    Raises OSError, whose text is for whoever started the server.
+    """
+    try:
+        return _listen(host, port)
+    except OSError as error:
+        raise OSError(
+            f"cannot listen on {host}, port {port}: {error.strerror}; {_REMEDIES.get(error.errno or 0, _REMEDY)}"
+        ) from error
+
+
+def _listen(host: str, port: int) -> list[socket.socket]:
     listeners: list[socket.socket] = []
     with ExitStack() as failing:
         for family, _, _, _, address in socket.getaddrinfo(

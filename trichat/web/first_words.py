@@ -28,6 +28,11 @@ def try_websocat(request: Request) -> str:
     return f"websocat {scheme}://{request.headers['host']}/ws"
 
 
+def is_public(request: Request) -> bool:
+    """Whether the chat is at this port; at the operators' it is not."""
+    return any(isinstance(route, Route) and route.path == "/ws" for route in request.app.routes)
+
+
 async def _first_words(request: Request) -> Response:
     return PlainTextResponse(
         "trichat: a chat over WebSocket.\n\n"
@@ -36,7 +41,8 @@ async def _first_words(request: Request) -> Response:
         '  {"type":"hello","name":"ann"}\n'
         '  {"type":"join","room":"lobby"}\n'
         '  {"type":"send","room":"lobby","text":"hello"}\n'
-        '  {"type":"help"}\n',
+        '  {"type":"help"}\n\n'
+        f"In a browser this address is the chat itself. Without a socket: {_home(request)}/api\n",
         headers={"Vary": "Accept"},
     )
 
@@ -47,6 +53,10 @@ async def _want_upgrade(request: Request) -> Response:
         426,
         {"Upgrade": "websocket", "Sec-WebSocket-Version": "13"},
     )
+
+
+def _home(request: Request) -> str:
+    return f"{request.url.scheme}://{request.headers['host']}"
 
 
 def _wants_html(scope: Scope) -> bool:
