@@ -10,13 +10,20 @@ export function makeThread(app, room, root) {
   const rootNode = () => thread()?.root ?? room.entries.find((entry) => entry.seq === root);
   let lead = null;
   let leadSign = null;
+  let readUpTo = 0;
   const timeline = makeTimeline(app, room, () => ({
     entries: thread()?.entries ?? [], more: thread()?.more ?? false, loading: false, older: () => app.act.olderInThread(room.name, root),
-    place: 'thread', label: 'Replies', newAfter: null, lead: drawLead(), empty: 'No replies yet',
+    place: 'thread', label: 'Replies', newAfter: null, read, lead: drawLead(), empty: 'No replies yet',
   }));
   const composer = makeComposer(app, room, root);
   app.threadComposer = composer;
   const node = el('div.thread', {}, timeline.node, composer.node);
+
+  function read(seq) {
+    if (seq <= readUpTo) return;
+    readUpTo = seq;
+    app.act.readThread(room.name, root).catch(() => {}); // a lost marker is said again with the next reply
+  }
 
   function drawLead() {
     const entry = rootNode();
