@@ -140,6 +140,9 @@ async def test_sigterm_says_goodbye_to_all_and_leaves_nothing(flags: list[str], 
             await person.stream.aclose()
         assert await node.ended(Limits().drain_s) == 0
         assert not any(map(_lives, pids))
+        # of a worker's record one can tell whose it is
+        stopping = re.findall(r"stopping on SIGTERM.* node=(\S+)", node.log.read_text())
+        assert sorted(stopping) == ["w-1", "w-2"]
 
 
 async def test_a_port_that_somebody_else_has_is_an_error_also_when_it_is_another_trichat(

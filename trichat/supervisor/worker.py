@@ -9,6 +9,8 @@ import socket
 import sys
 from typing import Final
 
+from structlog.contextvars import bind_contextvars
+
 from trichat.logs import set_up_logging
 from trichat.supervisor.order import decode_order
 
@@ -20,6 +22,7 @@ def main() -> int:
     order = decode_order(sys.stdin.buffer.read())
     _end_with(order.supervisor)
     set_up_logging(order.settings.log_level, order.settings.log_format)
+    bind_contextvars(node=order.settings.node_id)  # all workers write to one log
     from trichat.app import Place, run  # noqa: PLC0415  what takes its time comes after the death signal
 
     def say(greeting: str) -> None:
