@@ -192,3 +192,20 @@ def test_reports_reach_the_moderators(browser: BrowserThread, server: Server, op
     ann.press("Resolve…")
     ann.answer("Resolve", note="nothing to it")
     expect(ann.panel).to_contain_text("There are no open reports")
+
+
+def test_who_is_banned_is_listed_and_may_come_again(
+    browser: BrowserThread, server: Server, open_page: OpenPage
+) -> None:
+    ann, eve = account(open_page, server, "ann.bans", "bans"), account(open_page, server, "eve.bans", "bans")
+    ann.card_of("eve.bans")
+    ann.press("Ban…")
+    ann.answer("Ban", reason="spam")
+    expect(eve.composer).to_be_disabled()
+    ann.room_menu("Banned and muted")
+    expect(ann.panel).to_contain_text("eve.bans is banned for good")
+    expect(ann.panel).to_contain_text("spam")
+    ann.press("Unban")
+    expect(ann.panel).to_contain_text("Nobody is banned or muted")
+    eve.reload()
+    expect(eve.composer).to_be_enabled()

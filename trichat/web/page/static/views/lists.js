@@ -1,4 +1,4 @@
-// Three lists of a room beside it: what is pinned, what was reported, what was done by whom.
+// Lists of a room beside it: what is pinned, what was reported, who may not come or write, what was done by whom.
 import { button, el, said } from './dom.js';
 import { may, when } from './format.js';
 import { ask, words } from './overlays.js';
@@ -30,6 +30,15 @@ export function makeReports(app, room) {
         await app.act.resolve(room.name, report.report, note);
         again();
       }), 'button.small')));
+}
+
+export function makeBans(app, room) {
+  const restraints = (it) => [['banned', it.banned, it.banned_until, 'unban'], ['muted', it.muted, it.muted_until, 'unmute']].filter(([, on]) => on);
+  return loaded(() => app.act.bans(room.name), 'Banned and muted people', 'Nobody is banned or muted', (it, again) => el('li.card', {},
+    restraints(it).map(([word, , until, lift]) => el('p', {}, said('b', it.user), ` is ${word} ${until ? `until ${when(until)}` : 'for good'} `,
+      button(lift === 'unban' ? 'Unban' : 'Unmute', async () => {
+        if (await app.attempt(app.act[lift](room.name, it.user))) again();
+      }, 'button.small'))), it.reason && said('p', it.reason)));
 }
 
 export function makeAudit(app, room) {

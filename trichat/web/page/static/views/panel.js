@@ -1,6 +1,6 @@
-// The pane beside the room: one thing at a time, a thread, a search, the people, pins, reports, the audit.
+// The pane beside the room: one thing at a time, a thread, a search, the people, or one of the room's lists.
 import { el, iconButton } from './dom.js';
-import { makeAudit, makePins, makeReports } from './lists.js';
+import { makeAudit, makeBans, makePins, makeReports } from './lists.js';
 import { makePeople } from './people.js';
 import { makeSearch } from './search.js';
 import { makeThread } from './thread.js';
@@ -11,6 +11,7 @@ const KINDS = {
   people: ['People', makePeople],
   pins: ['Pinned messages', makePins],
   reports: ['Reports', makeReports],
+  bans: ['Banned and muted', makeBans],
   audit: ['What was done here', makeAudit],
 };
 

@@ -172,6 +172,7 @@ function roomMenu(app, room) {
     room.kind === 'direct' && ['Profile', () => app.showPerson(room.with?.userId, room.with?.user)],
     may(state, room, 'moderator') && ['Invite people…', () => showInvite(app, room)],
     may(state, room, 'moderator') && ['Reports', () => app.showPanel('reports')],
+    may(state, room, 'moderator') && ['Banned and muted', () => app.showPanel('bans')],
     may(state, room, 'owner') && ['What was done here (audit)', () => app.showPanel('audit')],
     ...LEVELS.map(([level, text]) => member && room.level !== level && [text, () => app.attempt(act.level(room.name, level))]),
     ['Leave the room…', () => showLeave(app, room), true],
