@@ -1,8 +1,7 @@
 // Who belongs to the room, in which role, and who is there.
 import { arrange, button, dot, el, face, keepReachable, roving, said } from './dom.js';
-import { count, personName } from './format.js';
+import { count, may, personName } from './format.js';
 import { showInvite } from './governing.js';
-import { may } from './format.js';
 
 export function makePeople(app, room) {
   const list = el('ul.people', { 'aria-label': 'People of this room' });
