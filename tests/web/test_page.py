@@ -10,6 +10,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
+from trichat.web.outermost import Outermost
 from trichat.web.page import page_routes
 
 _PART = re.compile(r'"(/page/([0-9a-f]{16})/[^"]+)"')
@@ -17,7 +18,7 @@ _PART = re.compile(r'"(/page/([0-9a-f]{16})/[^"]+)"')
 
 @pytest.fixture
 async def browser() -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(Starlette(routes=page_routes()))
+    transport = httpx.ASGITransport(Outermost(Starlette(routes=page_routes())))
     async with httpx.AsyncClient(transport=transport, base_url="http://node") as client:
         yield client
 
@@ -79,13 +80,19 @@ async def test_nothing_else_is_served(browser: httpx.AsyncClient, path: str) -> 
     assert answer.text == "there is no such file of the page\n"
 
 
-@pytest.mark.parametrize("path", ["/", "/page/engine/engine.js", "/page/nothing"])
-async def test_every_answer_carries_the_policy(browser: httpx.AsyncClient, path: str) -> None:
-    headers = (await browser.get(path)).headers
+async def test_the_document_carries_the_policy(browser: httpx.AsyncClient) -> None:
+    headers = (await browser.get("/")).headers
     policy = dict(rule.split(" ", 1) for rule in headers["content-security-policy"].split("; "))
     assert policy["default-src"] == "'none'"
     assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
     assert policy["require-trusted-types-for"] == "'script'"
     assert policy["frame-ancestors"] == policy["base-uri"] == "'none'"
+
+
+@pytest.mark.parametrize("path", ["/", "/page/engine/engine.js", "/page/nothing"])
+async def test_every_answer_is_what_it_says_and_of_this_site_alone(browser: httpx.AsyncClient, path: str) -> None:
+    headers = (await browser.get(path)).headers
+    assert headers["content-security-policy"].startswith("default-src 'none'; ")
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "no-referrer"
+    assert headers["cross-origin-resource-policy"] == "same-origin"
