@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.authority import Authority
+from tests.edge.secure import SecureNode, open_secure_node
 from tests.servers import PostgresServer, ValkeyServer
 
 
@@ -49,3 +52,16 @@ def own_valkey() -> Iterator[ValkeyServer]:
     """A Valkey for this test alone."""
     with ValkeyServer() as server:
         yield server
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    """Whoever issues certificates for this test."""
+    return Authority(tmp_path)
+
+
+@pytest.fixture
+async def secure(authority: Authority) -> AsyncIterator[SecureNode]:
+    """A node over the twins, whose port speaks TLS."""
+    async with open_secure_node(authority) as secure:
+        yield secure

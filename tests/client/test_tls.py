@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -10,23 +9,12 @@ import trio
 
 from tests.authority import Authority
 from tests.client.terminal import Open
-from tests.edge.secure import SecureNode, open_secure_node
+from tests.edge.secure import SecureNode
 from tests.nodes import make_twins, open_twin_node
 from trichat.client import ClientOptions, Ended, RoomEvent, Unreachable, open_client, tls_context
 
 _LIVENESS_S = 10.0
 _PATIENT = ClientOptions(patient=True)
-
-
-@pytest.fixture
-def authority(tmp_path: Path) -> Authority:
-    return Authority(tmp_path)
-
-
-@pytest.fixture
-async def secure(authority: Authority) -> AsyncIterator[SecureNode]:
-    async with open_secure_node(authority) as secure:
-        yield secure
 
 
 async def test_two_clients_chat_over_wss(secure: SecureNode) -> None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Final
 
 import httpx
@@ -28,17 +26,6 @@ pytestmark = pytest.mark.usefixtures("no_bugs")
 #: The first bytes of a handshake: a record of 512 bytes, of which not all come.
 _BEGINNING: Final = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
 _PEOPLE: Final = 200
-
-
-@pytest.fixture
-def authority(tmp_path: Path) -> Authority:
-    return Authority(tmp_path)
-
-
-@pytest.fixture
-async def secure(authority: Authority) -> AsyncIterator[SecureNode]:
-    async with open_secure_node(authority) as secure:
-        yield secure
 
 
 async def test_two_hundred_people_in_one_room_hear_each_other(secure: SecureNode) -> None:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import signal
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 import trio
 
-from tests.embedded.holders import processes_of, within
+from tests.embedded.holders import processes_of
 from tests.nodes import NodeProcess, running_node
 from tests.system.crowd import Lines, Person, assert_acknowledged_is_in, assert_gapless, read_log, until
 from trichat.core.limits import Limits
@@ -26,16 +23,6 @@ HEALS_S = 5.0
 FIRST_START_S, LATER_START_S = 15.0, 3.0
 #: Seconds for what has no bound of its own: ten times the typical.
 LIVELY_S = 20.0
-
-
-@pytest.fixture
-def data_dir() -> Iterator[Path]:
-    """A data directory that is not there yet, where everybody may enter (pytest's own are closed to servers)."""
-    folder = Path(tempfile.mkdtemp(prefix="trichat-system-"))
-    folder.chmod(0o755)
-    yield folder / "data"
-    within(LIVELY_S, lambda: not processes_of(folder / "data"))
-    shutil.rmtree(folder)
 
 
 async def test_when_the_first_of_two_nodes_is_killed_the_second_heals_and_loses_nothing(

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import io
-import shutil
 import subprocess
 import tarfile
-import tempfile
-from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -15,7 +12,6 @@ import psycopg
 import pytest
 import trio
 
-from tests.embedded.holders import processes_of, within
 from tests.nodes import NodeProcess, running_node
 from tests.system.crowd import Person, assert_acknowledged_is_in, assert_gapless, read_log, until
 from trichat.core.limits import Limits
@@ -99,16 +95,6 @@ async def _each_says(people: list[Person], count: int) -> None:
     await until(
         lambda: all(len(person.acked) >= had + count for person, had in zip(people, before, strict=True)), LIVELY_S
     )
-
-
-@pytest.fixture
-def data_dir() -> Iterator[Path]:
-    """A data directory that is not there yet, where everybody may enter (pytest's own are closed to servers)."""
-    folder = Path(tempfile.mkdtemp(prefix="trichat-system-"))
-    folder.chmod(0o755)
-    yield folder / "data"
-    within(LIVELY_S, lambda: not processes_of(folder / "data"))
-    shutil.rmtree(folder)
 
 
 async def test_the_embedded_database_is_upgraded_when_a_server_starts(data_dir: Path) -> None:

@@ -5,19 +5,17 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 import signal
 import socket
-import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
 import trio
 
-from tests.embedded.holders import processes_of, within
+from tests.embedded.holders import processes_of
 from tests.nodes import READY_S, NodeProcess
 from tests.system.crowd import Person, assert_acknowledged_is_in, assert_gapless, read_log, until
 from tests.wire import Closed, Refused, WireClient, open_wire
@@ -183,16 +181,6 @@ async def test_when_the_supervisor_is_killed_its_workers_and_services_end_too(da
         assert await ann.expect_close() == DRAINING.code
         await ann.stream.aclose()
         await until(lambda: not any(map(_lives, pids.values())), LIVELY_S)
-
-
-@pytest.fixture
-def data_dir() -> Iterator[Path]:
-    """A data directory that is not there yet, where everybody may enter; nothing of it lives at the end."""
-    folder = Path(tempfile.mkdtemp(prefix="trichat-workers-"))
-    folder.chmod(0o755)
-    yield folder / "data"
-    within(LIVELY_S, lambda: not processes_of(folder / "data"))
-    shutil.rmtree(folder)
 
 
 class Newcomers:
