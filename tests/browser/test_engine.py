@@ -154,6 +154,6 @@ def test_direct_and_private_rooms(browser: BrowserThread, server: Server, open_p
     code = ann.act("inviteCode", shed)["code"]
     assert bob.act("accept", code) == shed
     bob.act("open", shed)
-    assert bob.see(f"[room('{shed}').title, room('{shed}').role]") == ["The shed", "member"]
+    bob.wait(f"room('{shed}').title === 'The shed' && room('{shed}').role === 'member'")
     found = bob.act("search", "us")
     assert [one["message"]["text"] for one in found["found"]] == ["just us"]

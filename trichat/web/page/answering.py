@@ -17,8 +17,8 @@ CONTENT_SECURITY_POLICY: Final = (
     "font-src 'self'; manifest-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; "
     "require-trusted-types-for 'script'; trusted-types 'none'"
 )
-#: Of the document, to which both policies apply. Its parts have the short ones of every answer: there are dozens of
-#: them, and these headers would weigh a quarter of what they say.
+#: Of what a browser shows by itself, to which both policies apply. The page's parts have the short one of every
+#: answer: there are dozens of them, and these headers would weigh a quarter of what they say.
 _DOCUMENT: Final = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
@@ -35,7 +35,7 @@ def answer_with(page: Page, request: Request, path: str, release: str | None) ->
     """
     file = page.files.get(path)
     if file is None:
-        return PlainTextResponse("there is no such file of the page\n", 404)
+        return PlainTextResponse("there is no such file of the page\n", 404, _DOCUMENT)
     keep = "no-cache" if release is None else _FOR_GOOD if release == page.release else "no-store"
     safety = _DOCUMENT if file.content_type.startswith("text/html") else {}
     headers = {**safety, "ETag": file.etag, "Cache-Control": keep, "Vary": "Accept, Accept-Encoding"}
