@@ -113,7 +113,8 @@ class _Exchange:
         return {**message, "headers": headers}
 
     def _extra(self) -> dict[str, str]:
-        return {"request": self._request.id, "method": self._request.head.method, "path": self._request.head.path}
+        # not the path: it may name a hidden room
+        return {"request": self._request.id, "method": self._request.head.method}
 
 
 class _RequestStream(trio.abc.HalfCloseableStream):
